@@ -67,11 +67,16 @@ pub(crate) use nchan::look as look_for_nchan;
 pub(crate) use nchan::look_for_nginx;
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    ensure!(cfg!(target_os = "linux"), "the measurements read /proc and pin with taskset: they need Linux");
+    ensure!(
+        cfg!(target_os = "linux"),
+        "the measurements read /proc and pin with taskset: they need Linux"
+    );
     let cases = options.cases()?;
     requirements::ensure(&requirements::BENCH)?;
     build()?;
-    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         select! {
             outcome = measure(options, &cases) => outcome,
@@ -85,10 +90,20 @@ async fn measure(options: &Options, cases: &[Case]) -> Result<()> {
     let machine = machine::describe()?;
     eprintln!("bench: {machine}");
     let mut lab = Lab::new(options.quick);
-    let mut record = if options.is_complete() { Record::read(machine)? } else { Record::new(machine) };
+    let mut record = if options.is_complete() {
+        Record::read(machine)?
+    } else {
+        Record::new(machine)
+    };
     for case in cases {
         let rows = case.rows_of(&options.servers);
-        let rounds = if options.quick { 1 } else { options.rounds.clamp(*case.rounds.start(), *case.rounds.end()) };
+        let rounds = if options.quick {
+            1
+        } else {
+            options
+                .rounds
+                .clamp(*case.rounds.start(), *case.rounds.end())
+        };
         let section = lab.run(case, &rows, rounds).await?;
         eprint!("\n{}", document::section(&section));
         record.put(section);
@@ -98,7 +113,10 @@ async fn measure(options: &Options, cases: &[Case]) -> Result<()> {
             record.write()?;
         }
     }
-    let extent = durable::Extent { rounds: if options.quick { 1 } else { options.rounds }, quick: options.quick };
+    let extent = durable::Extent {
+        rounds: if options.quick { 1 } else { options.rounds },
+        quick: options.quick,
+    };
     for name in options.durable() {
         let section = durable::measure(name, extent).await?;
         eprint!("\n{}", document::section(&section));
@@ -117,9 +135,20 @@ impl Options {
     fn cases(&self) -> Result<Vec<Case>> {
         let mut cases = cases::all();
         cases.extend(self.yardstick.as_deref().map(cases::second_generator));
-        let names: Vec<_> = cases.iter().map(|case| case.name).chain(durable::NAMES).collect();
-        if let Some(unknown) = self.only.iter().find(|name| !names.contains(&name.as_str())) {
-            bail!("there is no case `{unknown}`; there are {}", names.join(", "));
+        let names: Vec<_> = cases
+            .iter()
+            .map(|case| case.name)
+            .chain(durable::NAMES)
+            .collect();
+        if let Some(unknown) = self
+            .only
+            .iter()
+            .find(|name| !names.contains(&name.as_str()))
+        {
+            bail!(
+                "there is no case `{unknown}`; there are {}",
+                names.join(", ")
+            );
         }
         if !self.only.is_empty() {
             cases.retain(|case| self.only.iter().any(|name| name == case.name));
@@ -130,8 +159,9 @@ impl Options {
     /// The cases of the log on disk. Only Tidings has them.
     fn durable(&self) -> impl Iterator<Item = &'static str> {
         let of_tidings = self.servers.is_empty() || self.servers.contains(&Contender::Tidings);
-        let wanted =
-            move |name: &&str| of_tidings && (self.only.is_empty() || self.only.iter().any(|only| only == name));
+        let wanted = move |name: &&str| {
+            of_tidings && (self.only.is_empty() || self.only.iter().any(|only| only == name))
+        };
         durable::NAMES.into_iter().filter(wanted)
     }
 
@@ -143,14 +173,18 @@ impl Options {
 
 /// Builds the server, which contains the load generator, and the other programs.
 fn build() -> Result<()> {
-    process::run(process::cargo("build")?.args(["--profile", PROFILE, "--locked"]).args([
-        "--package",
-        "tidings",
-        "--package",
-        "bench-axum-sse",
-        "--package",
-        "bench-floor",
-        "--package",
-        "bench-crowd",
-    ]))
+    process::run(
+        process::cargo("build")?
+            .args(["--profile", PROFILE, "--locked"])
+            .args([
+                "--package",
+                "tidings",
+                "--package",
+                "bench-axum-sse",
+                "--package",
+                "bench-floor",
+                "--package",
+                "bench-crowd",
+            ]),
+    )
 }

@@ -33,10 +33,18 @@ const NAMES: [&str; 5] = [
 pub(crate) fn find() -> Result<OsString> {
     let version = |program: &OsString| process::ask(Command::new(program).arg("--version"));
     if let Some(named) = env::var_os(VARIABLE) {
-        return version(&named).with_context(|| format!("{VARIABLE} names it")).map(|_| named);
+        return version(&named)
+            .with_context(|| format!("{VARIABLE} names it"))
+            .map(|_| named);
     }
-    let downloaded = fs::read_to_string(folder()?.join(PATH)).ok().map(OsString::from);
-    let there = NAMES.map(OsString::from).into_iter().chain(downloaded).find(|program| version(program).is_ok());
+    let downloaded = fs::read_to_string(folder()?.join(PATH))
+        .ok()
+        .map(OsString::from);
+    let there = NAMES
+        .map(OsString::from)
+        .into_iter()
+        .chain(downloaded)
+        .find(|program| version(program).is_ok());
     there.with_context(|| format!("none of {} runs", NAMES.join(", ")))
 }
 
@@ -53,11 +61,21 @@ fn folder() -> Result<PathBuf> {
 pub(crate) fn download() -> Result<()> {
     const VARIABLE: &str = "PLAYWRIGHT_BROWSERS_PATH";
     let (folder, node) = (folder()?, node::provision()?);
-    let driver = web::install(&node)?.join("node_modules").join("playwright-core");
+    let driver = web::install(&node)?
+        .join("node_modules")
+        .join("playwright-core");
     let fetch = ["install", "--with-deps", "--no-shell", "chromium"];
-    process::run(node.run(&driver.join("cli.js"))?.args(fetch).env(VARIABLE, &folder))?;
+    process::run(
+        node.run(&driver.join("cli.js"))?
+            .args(fetch)
+            .env(VARIABLE, &folder),
+    )?;
     let script = "console.log(require('playwright-core').chromium.executablePath())";
-    let path = process::ask(node.evaluate(script)?.current_dir(driver).env(VARIABLE, &folder))?;
+    let path = process::ask(
+        node.evaluate(script)?
+            .current_dir(driver)
+            .env(VARIABLE, &folder),
+    )?;
     fs::write(folder.join(PATH), path)?;
     Ok(())
 }

@@ -38,7 +38,10 @@ pub(crate) struct Clients {
 
 impl Clients {
     /// Sets the variables by which a command, and the tests that it runs, find the programs.
-    pub(crate) fn announce<'command>(&self, command: &'command mut Command) -> Result<&'command mut Command> {
+    pub(crate) fn announce<'command>(
+        &self,
+        command: &'command mut Command,
+    ) -> Result<&'command mut Command> {
         let command = self.node.announce(command)?;
         if let Some(image) = &self.image {
             command.env(image::VARIABLE, image);
@@ -46,9 +49,15 @@ impl Clients {
         command
             .env("TIDINGS_NODE_CLIENTS", &self.programs)
             .env("TIDINGS_PYTHON", &self.python)
-            .env("TIDINGS_NATS_SERVER", self.python.with_file_name("nats-server"))
+            .env(
+                "TIDINGS_NATS_SERVER",
+                self.python.with_file_name("nats-server"),
+            )
             .env(chromium::VARIABLE, &self.chromium);
-        let languages = [("go", "TIDINGS_GO_CLIENTS", &self.go), ("jvm", "TIDINGS_JVM_CLIENTS", &self.jvm)];
+        let languages = [
+            ("go", "TIDINGS_GO_CLIENTS", &self.go),
+            ("jvm", "TIDINGS_JVM_CLIENTS", &self.jvm),
+        ];
         let mut left_out = Vec::new();
         for (language, variable, place) in languages {
             match place {
@@ -89,9 +98,22 @@ pub(crate) fn provision() -> Result<Clients> {
         left_out.extend(lacking.iter().map(|why| format!("{what} ({why})")));
         Ok(lacking.is_none())
     };
-    let go = there("the client libraries in Go", &requirements::GO)?.then(go::provision).transpose()?;
-    let jvm = there("the client libraries on the JVM", &requirements::JVM)?.then(jvm::provision).transpose()?;
-    Ok(Clients { programs: programs(&node)?, node, python, chromium: chromium::find()?, image, go, jvm, left_out })
+    let go = there("the client libraries in Go", &requirements::GO)?
+        .then(go::provision)
+        .transpose()?;
+    let jvm = there("the client libraries on the JVM", &requirements::JVM)?
+        .then(jvm::provision)
+        .transpose()?;
+    Ok(Clients {
+        programs: programs(&node)?,
+        node,
+        python,
+        chromium: chromium::find()?,
+        image,
+        go,
+        jvm,
+        left_out,
+    })
 }
 
 fn programs(node: &Node) -> Result<PathBuf> {
@@ -101,7 +123,10 @@ fn programs(node: &Node) -> Result<PathBuf> {
     fs::create_dir_all(&installed)?;
     for entry in fs::read_dir(&sources)? {
         let program = entry?.path();
-        if let (Some("mjs" | "html"), Some(name)) = (program.extension().and_then(OsStr::to_str), program.file_name()) {
+        if let (Some("mjs" | "html"), Some(name)) = (
+            program.extension().and_then(OsStr::to_str),
+            program.file_name(),
+        ) {
             fs::copy(&program, installed.join(name))?;
         }
     }
@@ -123,7 +148,10 @@ fn programs(node: &Node) -> Result<PathBuf> {
 /// Returns the tests' Python interpreter, with its packages.
 pub(crate) fn python() -> Result<PathBuf> {
     let system = python::find()?;
-    let requirements = process::root()?.join("clients").join("python").join("requirements.txt");
+    let requirements = process::root()?
+        .join("clients")
+        .join("python")
+        .join("requirements.txt");
     let installed = process::target()?.join("clients").join("python");
     let interpreter = installed.join("bin").join("python");
 
@@ -141,7 +169,15 @@ pub(crate) fn python() -> Result<PathBuf> {
         process::run(Command::new(system).args(["-m", "venv"]).arg(&installed))?;
         process::run(
             Command::new(&interpreter)
-                .args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--requirement"])
+                .args([
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--no-input",
+                    "--disable-pip-version-check",
+                    "--requirement",
+                ])
                 .arg(&requirements),
         )?;
         stamp.write()?;
@@ -161,7 +197,10 @@ pub(crate) struct Stamp {
 
 impl Stamp {
     pub(crate) fn new(installed: &Path) -> Self {
-        Self { path: installed.join("made-from"), content: String::new() }
+        Self {
+            path: installed.join("made-from"),
+            content: String::new(),
+        }
     }
 
     pub(crate) fn add(&mut self, source: &str) {
@@ -171,7 +210,9 @@ impl Stamp {
 
     /// Adds every file of a folder, with its name.
     pub(crate) fn add_files(&mut self, folder: &Path) -> Result<()> {
-        let mut entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        let mut entries = fs::read_dir(folder)?
+            .map(|entry| Ok(entry?.path()))
+            .collect::<Result<Vec<_>>>()?;
         entries.sort();
         for path in entries {
             if path.is_dir() {

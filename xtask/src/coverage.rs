@@ -11,7 +11,10 @@ use anyhow::Result;
 use crate::tools::Tool;
 use crate::{clients, process, proxies, requirements};
 
-const TARPAULIN: Tool = Tool { subcommand: "tarpaulin", version: "0.37.5" };
+const TARPAULIN: Tool = Tool {
+    subcommand: "tarpaulin",
+    version: "0.37.5",
+};
 
 pub(crate) fn run() -> Result<()> {
     requirements::ensure(&requirements::TESTS)?;
@@ -19,7 +22,16 @@ pub(crate) fn run() -> Result<()> {
     let target = process::target()?.join("coverage");
     process::run(
         proxies::announce(clients.announce(&mut TARPAULIN.command()?)?)?
-            .args(["--engine", "llvm", "--workspace", "--exclude", "xtask", "--exclude-files", "xtask/*", "--locked"])
+            .args([
+                "--engine",
+                "llvm",
+                "--workspace",
+                "--exclude",
+                "xtask",
+                "--exclude-files",
+                "xtask/*",
+                "--locked",
+            ])
             .args(["--skip-clean", "--out", "Stdout", "--out", "Html"])
             .arg("--target-dir")
             .arg(&target)
@@ -32,6 +44,9 @@ pub(crate) fn run() -> Result<()> {
             .args(proxies.skips()),
     )?;
     proxies.tell();
-    eprintln!("line by line: {}", target.join("tarpaulin-report.html").display());
+    eprintln!(
+        "line by line: {}",
+        target.join("tarpaulin-report.html").display()
+    );
     Ok(())
 }

@@ -17,7 +17,10 @@ use anyhow::Result;
 use crate::tools::Tool;
 use crate::{process, requirements};
 
-const DEB: Tool = Tool { subcommand: "deb", version: "3.8.0" };
+const DEB: Tool = Tool {
+    subcommand: "deb",
+    version: "3.8.0",
+};
 
 /// Builds the binary with the profile of releases and packages it into `<target>/debian`.
 #[derive(clap::Args)]
@@ -41,7 +44,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let package = target("tidings.deb")?;
     process::run(
-        DEB.command()?.args(["--package", "tidings", "--profile", "dist", "--locked", "--output"]).arg(&package),
+        DEB.command()?
+            .args([
+                "--package",
+                "tidings",
+                "--profile",
+                "dist",
+                "--locked",
+                "--output",
+            ])
+            .arg(&package),
     )?;
     contents::check(&package)?;
     eprintln!("{}", package.display());

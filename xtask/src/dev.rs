@@ -33,7 +33,9 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let sockets = Sockets::bind(options.port)?;
-    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let mut changes = Changes::watch(&process::root()?)?;
         let mut server = Server::new(sockets)?;
@@ -57,7 +59,8 @@ async fn follow(changes: &mut Changes, server: &mut Server) -> Result<()> {
         loop {
             select! {
                 () = changes.next() => break,
-                status = server.ended() => eprintln!("dev: the server ended ({}); waiting for a change", status?),
+                status = server.ended() => eprintln!("dev: the server ended ({}); waiting for a \
+                    change", status?),
             }
         }
     }
@@ -67,7 +70,14 @@ async fn follow(changes: &mut Changes, server: &mut Server) -> Result<()> {
 /// killed when the future is dropped.
 async fn build() -> Result<bool> {
     let mut cargo = process::cargo("build")?;
-    cargo.args(["--package", "tidings", "--bin", "tidings"]).stdin(Stdio::null());
+    cargo
+        .args(["--package", "tidings", "--bin", "tidings"])
+        .stdin(Stdio::null());
     let mut cargo = tokio::process::Command::from(cargo);
-    Ok(cargo.kill_on_drop(true).status().await.context("cargo did not start")?.success())
+    Ok(cargo
+        .kill_on_drop(true)
+        .status()
+        .await
+        .context("cargo did not start")?
+        .success())
 }

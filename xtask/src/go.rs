@@ -26,7 +26,10 @@ pub(crate) fn find() -> Result<()> {
 }
 
 fn is_new_enough(version: &str) -> bool {
-    let mut parts = version.trim_start_matches("go").split('.').map_while(|part| part.parse::<u32>().ok());
+    let mut parts = version
+        .trim_start_matches("go")
+        .split('.')
+        .map_while(|part| part.parse::<u32>().ok());
     (parts.next(), parts.next()) >= (Some(LEAST.0), Some(LEAST.1))
 }
 
@@ -48,13 +51,23 @@ pub(crate) fn provision() -> Result<PathBuf> {
 fn build(sources: &Path, installed: &Path, program: &Path) -> Result<()> {
     let mut command = go();
     // Otherwise the modules are read-only, and `rm -r` can't remove their folder.
-    command.args(["build", "-modcacherw", "-mod=readonly", "-trimpath", "-o"]).arg(program).arg(".");
-    process::run(command.current_dir(sources).env("GOMODCACHE", installed.join("modules")))
+    command
+        .args(["build", "-modcacherw", "-mod=readonly", "-trimpath", "-o"])
+        .arg(program)
+        .arg(".");
+    process::run(
+        command
+            .current_dir(sources)
+            .env("GOMODCACHE", installed.join("modules")),
+    )
 }
 
 fn go() -> Command {
     let mut command = Command::new("go");
-    command.env("GOTOOLCHAIN", "local").env("GOWORK", "off").env("CGO_ENABLED", "0");
+    command
+        .env("GOTOOLCHAIN", "local")
+        .env("GOWORK", "off")
+        .env("CGO_ENABLED", "0");
     command
 }
 

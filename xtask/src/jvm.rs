@@ -44,13 +44,22 @@ pub(crate) fn find_maven() -> Result<()> {
 
 /// Returns the first number in `openjdk 17.0.15 2025-04-15` or `javac 17.0.15`.
 fn java(first_line: &str) -> Option<u32> {
-    first_line.split(' ').nth(1)?.split(['.', '-', '+']).next()?.parse().ok()
+    first_line
+        .split(' ')
+        .nth(1)?
+        .split(['.', '-', '+'])
+        .next()?
+        .parse()
+        .ok()
 }
 
 /// Whether the version in `Apache Maven 3.8.7` is new enough. More text may follow it.
 fn is_new_enough(first_line: &str) -> bool {
     let version = first_line.split(' ').nth(2).unwrap_or_default();
-    let parts: Vec<u32> = version.split('.').map_while(|part| part.parse().ok()).collect();
+    let parts: Vec<u32> = version
+        .split('.')
+        .map_while(|part| part.parse().ok())
+        .collect();
     parts.as_slice() >= &LEAST_MAVEN[..]
 }
 
@@ -65,7 +74,10 @@ pub(crate) fn provision() -> Result<PathBuf> {
     if !stamp.is_current() {
         let mut command = maven();
         command.args(["--batch-mode", "--no-transfer-progress", "--quiet"]);
-        command.arg(format!("-Dmaven.repo.local={}", installed.join("repository").display()));
+        command.arg(format!(
+            "-Dmaven.repo.local={}",
+            installed.join("repository").display()
+        ));
         command.arg(format!("-Dout={}", installed.display()));
         command.arg("process-classes").current_dir(sources);
         process::run(&mut command).context("the client programs for the JVM were not built")?;
@@ -95,9 +107,12 @@ mod tests {
 
     #[test]
     fn maven_is_compared_by_number_not_by_text() {
-        for new_enough in
-            ["Apache Maven 3.6.3", "Apache Maven 3.8.7", "Apache Maven 3.10.0 (abc)", "Apache Maven 4.0.0"]
-        {
+        for new_enough in [
+            "Apache Maven 3.6.3",
+            "Apache Maven 3.8.7",
+            "Apache Maven 3.10.0 (abc)",
+            "Apache Maven 4.0.0",
+        ] {
             assert!(is_new_enough(new_enough), "{new_enough}");
         }
         for too_old in ["Apache Maven 3.6.2", "Apache Maven 2.9.9", "", "nonsense"] {

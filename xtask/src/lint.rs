@@ -12,14 +12,24 @@ use anyhow::Result;
 use crate::process;
 use crate::tools::Tool;
 
-const DENY: Tool = Tool { subcommand: "deny", version: "0.20.2" };
+const DENY: Tool = Tool {
+    subcommand: "deny",
+    version: "0.20.2",
+};
 
 pub(crate) fn run() -> Result<()> {
     process::run(process::cargo("fmt")?.args(["--all", "--check"]))?;
     names::check()?;
     order::check()?;
     architecture::check()?;
-    process::run(process::cargo("clippy")?.args(["--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
+    process::run(process::cargo("clippy")?.args([
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
     // The server with all of its features. No other package has features.
     process::run(process::cargo("clippy")?.args([
         "--package",
@@ -36,7 +46,9 @@ pub(crate) fn run() -> Result<()> {
         "warnings",
     ]))?;
     process::run(
-        process::cargo("doc")?.args(["--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"),
+        process::cargo("doc")?
+            .args(["--workspace", "--no-deps", "--locked"])
+            .env("RUSTDOCFLAGS", "-D warnings"),
     )?;
     dependencies()
 }
@@ -45,7 +57,11 @@ pub(crate) fn run() -> Result<()> {
 /// downloaded: it is a repository that not every machine can reach.
 fn dependencies() -> Result<()> {
     const CHECK: [&str; 3] = ["--locked", "check", "--hide-inclusion-graph"];
-    process::run(DENY.command()?.args(CHECK).args(["bans", "licenses", "sources"]))?;
+    process::run(
+        DENY.command()?
+            .args(CHECK)
+            .args(["bans", "licenses", "sources"]),
+    )?;
     if process::ask(DENY.command()?.args(["fetch", "db"])).is_ok() {
         process::run(DENY.command()?.args(CHECK).arg("advisories"))
     } else {

@@ -5,7 +5,10 @@
 //! [`go`], [`jvm`], [`clients`], [`chromium`] and [`tools`]. Must never be required to build or run
 //! the server: `cargo run` works without it. It supports Linux and macOS.
 
-#![expect(clippy::print_stderr, reason = "what this program has to say is for the developer's terminal")]
+#![expect(
+    clippy::print_stderr,
+    reason = "what this program has to say is for the developer's terminal"
+)]
 
 mod bench;
 mod chromium;

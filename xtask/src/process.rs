@@ -22,7 +22,9 @@ pub(crate) fn root() -> Result<PathBuf> {
 pub(crate) fn target() -> Result<PathBuf> {
     let program = env::current_exe().context("where this program lies is unknown")?;
     let target = program.ancestors().nth(2);
-    Ok(target.context("this program lies in no target directory")?.to_owned())
+    Ok(target
+        .context("this program lies in no target directory")?
+        .to_owned())
 }
 
 /// Returns a command for the cargo that started this program, in the root of the workspace.
@@ -46,7 +48,9 @@ pub(crate) fn cargo(subcommand: &str) -> Result<Command> {
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let line = line(command);
     eprintln!("$ {line}");
-    let status = command.status().with_context(|| format!("`{line}` did not start"))?;
+    let status = command
+        .status()
+        .with_context(|| format!("`{line}` did not start"))?;
     ensure!(status.success(), "`{line}` failed: {status}");
     Ok(())
 }
@@ -58,10 +62,20 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 pub(crate) fn ask(command: &mut Command) -> Result<String> {
     let program = command.get_program().to_owned();
     let line = line(command);
-    let Output { status, stdout, stderr } =
-        command.stdin(Stdio::null()).output().with_context(|| format!("`{}` did not start", program.display()))?;
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("`{}` did not start", program.display()))?;
     let said = String::from_utf8_lossy(&stderr);
-    ensure!(status.success(), "`{line}` failed: {status}\n{}", said.trim());
+    ensure!(
+        status.success(),
+        "`{line}` failed: {status}\n{}",
+        said.trim()
+    );
     Ok(String::from_utf8_lossy(&stdout).trim().to_owned())
 }
 
@@ -84,7 +98,11 @@ pub(crate) async fn end_asked() -> Result<()> {
 /// Formats the command as a person would type it.
 fn line(command: &Command) -> String {
     let program = PathBuf::from(command.get_program());
-    let mut line = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned();
+    let mut line = program
+        .file_name()
+        .unwrap_or(program.as_os_str())
+        .to_string_lossy()
+        .into_owned();
     for argument in command.get_args() {
         line.push(' ');
         line.push_str(&argument.to_string_lossy());
@@ -98,14 +116,21 @@ mod tests {
 
     #[test]
     fn a_failure_names_the_command_line_and_what_it_said() {
-        let error = ask(Command::new("sh").args(["-c", "echo why >&2; exit 3"])).unwrap_err().to_string();
-        assert!(error.contains("`sh -c echo why >&2; exit 3` failed"), "{error}");
+        let error = ask(Command::new("sh").args(["-c", "echo why >&2; exit 3"]))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("`sh -c echo why >&2; exit 3` failed"),
+            "{error}"
+        );
         assert!(error.ends_with("\nwhy"), "{error}");
     }
 
     #[test]
     fn a_program_that_is_not_there_is_a_failure() {
-        let error = run(&mut Command::new("/nowhere/no-such-program")).unwrap_err().to_string();
+        let error = run(&mut Command::new("/nowhere/no-such-program"))
+            .unwrap_err()
+            .to_string();
         assert_eq!(error, "`no-such-program` did not start");
     }
 
@@ -118,6 +143,9 @@ mod tests {
             .map(|(name, _)| name.to_owned())
             .collect();
         assert!(removed.contains(&"CARGO_PKG_NAME".into()), "{removed:?}");
-        assert!(removed.contains(&"CARGO_MANIFEST_DIR".into()), "{removed:?}");
+        assert!(
+            removed.contains(&"CARGO_MANIFEST_DIR".into()),
+            "{removed:?}"
+        );
     }
 }

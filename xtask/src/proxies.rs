@@ -52,13 +52,43 @@ enum From {
 }
 
 const ALL: [Proxy; 6] = [
-    Proxy { name: "nginx", program: "nginx", version: "-v", from: From::Debian("nginx") },
+    Proxy {
+        name: "nginx",
+        program: "nginx",
+        version: "-v",
+        from: From::Debian("nginx"),
+    },
     // This package has no service that starts a server.
-    Proxy { name: "apache", program: "apache2", version: "-v", from: From::Debian("apache2-bin") },
-    Proxy { name: "caddy", program: "caddy", version: "version", from: From::Debian("caddy") },
-    Proxy { name: "haproxy", program: "haproxy", version: "-v", from: From::Debian("haproxy") },
-    Proxy { name: "traefik", program: "traefik", version: "version", from: From::Python("TIDINGS_TRAEFIK") },
-    Proxy { name: "envoy", program: "envoy", version: "--version", from: From::Python("TIDINGS_ENVOY") },
+    Proxy {
+        name: "apache",
+        program: "apache2",
+        version: "-v",
+        from: From::Debian("apache2-bin"),
+    },
+    Proxy {
+        name: "caddy",
+        program: "caddy",
+        version: "version",
+        from: From::Debian("caddy"),
+    },
+    Proxy {
+        name: "haproxy",
+        program: "haproxy",
+        version: "-v",
+        from: From::Debian("haproxy"),
+    },
+    Proxy {
+        name: "traefik",
+        program: "traefik",
+        version: "version",
+        from: From::Python("TIDINGS_TRAEFIK"),
+    },
+    Proxy {
+        name: "envoy",
+        program: "envoy",
+        version: "--version",
+        from: From::Python("TIDINGS_ENVOY"),
+    },
 ];
 
 /// The proxies that are present, with their versions, and those that are not, with the reason.
@@ -75,7 +105,9 @@ impl Proxy {
             From::Debian(_) => {
                 let path = env::var_os("PATH").unwrap_or_default();
                 let mut folders = env::split_paths(&path).chain(["/usr/sbin".into()]);
-                let found = folders.find_map(|folder| Some(folder.join(self.program)).filter(|file| file.is_file()));
+                let found = folders.find_map(|folder| {
+                    Some(folder.join(self.program)).filter(|file| file.is_file())
+                });
                 found.with_context(|| format!("{} is on no path", self.program))?
             }
         })
@@ -84,13 +116,24 @@ impl Proxy {
     /// Returns the version that the program prints.
     fn describe(&self) -> Result<String> {
         let output = Command::new(self.path()?).arg(self.version).output()?;
-        ensure!(output.status.success(), "`{} {}` failed: {}", self.program, self.version, output.status);
+        ensure!(
+            output.status.success(),
+            "`{} {}` failed: {}",
+            self.program,
+            self.version,
+            output.status
+        );
         // nginx prints it on standard error.
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said).into_owned();
-        let number = |word: &&str| word.contains('.') && word.chars().any(|letter| letter.is_ascii_digit());
+        let number =
+            |word: &&str| word.contains('.') && word.chars().any(|letter| letter.is_ascii_digit());
         let words = said.split(|letter: char| letter.is_whitespace() || letter == '/');
-        Ok(words.map(|word| word.trim_start_matches('v')).find(number).unwrap_or("of an unknown version").to_owned())
+        Ok(words
+            .map(|word| word.trim_start_matches('v'))
+            .find(number)
+            .unwrap_or("of an unknown version")
+            .to_owned())
     }
 
     fn install(&self) -> Result<()> {
@@ -107,12 +150,22 @@ fn folder() -> Result<PathBuf> {
 
 /// Installs the package whose line in `requirements.txt` begins with `name`.
 fn install_package(name: &str) -> Result<()> {
-    let requirements = process::root()?.join("clients").join("proxies").join("requirements.txt");
+    let requirements = process::root()?
+        .join("clients")
+        .join("proxies")
+        .join("requirements.txt");
     let requirements = fs::read_to_string(&requirements)?;
-    let line = requirements.lines().find(|line| line.starts_with(name)).context("no line of requirements.txt")?;
+    let line = requirements
+        .lines()
+        .find(|line| line.starts_with(name))
+        .context("no line of requirements.txt")?;
     let folder = folder()?;
     if !folder.join("bin").join("python").exists() {
-        process::run(Command::new(python::find()?).args(["-m", "venv"]).arg(&folder))?;
+        process::run(
+            Command::new(python::find()?)
+                .args(["-m", "venv"])
+                .arg(&folder),
+        )?;
     }
     process::run(Command::new(folder.join("bin").join("python")).args([
         "-m",
@@ -128,13 +181,21 @@ fn install_package(name: &str) -> Result<()> {
 
 /// Installs the missing proxies, as far as possible.
 pub(crate) fn provision() -> Result<Proxies> {
-    let mut proxies = Proxies { here: Vec::new(), absent: Vec::new() };
+    let mut proxies = Proxies {
+        here: Vec::new(),
+        absent: Vec::new(),
+    };
     if !cfg!(target_os = "linux") {
-        proxies.absent.extend(ALL.iter().map(|proxy| (proxy.name, "these tests need Linux".to_owned())));
+        proxies.absent.extend(
+            ALL.iter()
+                .map(|proxy| (proxy.name, "these tests need Linux".to_owned())),
+        );
         return Ok(proxies);
     }
     let mut stamp = Stamp::new(&folder()?);
-    stamp.add(&fs::read_to_string(process::root()?.join("clients/proxies/requirements.txt"))?);
+    stamp.add(&fs::read_to_string(
+        process::root()?.join("clients/proxies/requirements.txt"),
+    )?);
     let pinned = stamp.is_current();
     for proxy in &ALL {
         let fits = pinned || matches!(proxy.from, From::Debian(_));
@@ -168,14 +229,20 @@ pub(crate) fn announce(command: &mut Command) -> Result<&mut Command> {
 impl Proxies {
     /// Returns the arguments by which a test program skips the tests of absent proxies.
     pub(crate) fn skips(&self) -> Vec<String> {
-        self.absent.iter().flat_map(|(name, _)| ["--skip".to_owned(), format!("::{name}")]).collect()
+        self.absent
+            .iter()
+            .flat_map(|(name, _)| ["--skip".to_owned(), format!("::{name}")])
+            .collect()
     }
 
     /// Prints the absent proxies.
     pub(crate) fn tell(&self) {
         for (name, why) in &self.absent {
             let why = why.lines().next_back().unwrap_or_default();
-            eprintln!("NOT RUN: the tests of deploy/proxies with {name}, which is not on this machine: {why}");
+            eprintln!(
+                "NOT RUN: the tests of deploy/proxies with {name}, which is not on this machine: \
+                 {why}"
+            );
         }
     }
 }
@@ -183,7 +250,9 @@ impl Proxies {
 /// Returns when all tests were last run, according to the document.
 pub(crate) fn last_run() -> Result<String> {
     let record = fs::read_to_string(process::root()?.join(RECORD)).unwrap_or_default();
-    let line = record.lines().find(|line| line.starts_with("Last run in full"));
+    let line = record
+        .lines()
+        .find(|line| line.starts_with("Last run in full"));
     Ok(line.unwrap_or("Never run in full.").to_owned())
 }
 
@@ -205,15 +274,29 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 fn test(clients: &Clients, proxies: &Proxies, options: &Options, counts: &Path) -> Result<()> {
     let mut command = process::cargo("test")?;
-    command.args(["--package", "tidings", "--test", "proxies", "--locked", "--", "--include-ignored"]);
-    command.args(proxies.skips()).args(&options.tests).env("TIDINGS_PROXIES_RECORD", counts);
+    command.args([
+        "--package",
+        "tidings",
+        "--test",
+        "proxies",
+        "--locked",
+        "--",
+        "--include-ignored",
+    ]);
+    command
+        .args(proxies.skips())
+        .args(&options.tests)
+        .env("TIDINGS_PROXIES_RECORD", counts);
     process::run(announce(clients.announce(&mut command)?)?)
 }
 
 /// Writes the document: what was run, and the results of the load.
 fn document(proxies: &Proxies, counts: &Map<String, Value>) -> Result<String> {
-    let commit =
-        process::ask(Command::new("git").args(["rev-parse", "--short", "HEAD"]).current_dir(process::root()?))?;
+    let commit = process::ask(
+        Command::new("git")
+            .args(["rev-parse", "--short", "HEAD"])
+            .current_dir(process::root()?),
+    )?;
     let mut text = format!(
         "<!-- Written by `cargo xtask proxies`. -->\n# Proxies, run\n\n\
          Last run in full on {}, Tidings {commit}, with:\n\n| proxy | version |\n|---|---|\n",
@@ -223,12 +306,13 @@ fn document(proxies: &Proxies, counts: &Map<String, Value>) -> Result<String> {
         let _ = writeln!(text, "| {name} | {version} |");
     }
     text.push_str(
-        "\nEvery test passed for each of them: events at once, streams that share a connection, the answer in band while no server \
-         is there, Chromium that comes back by itself, reloads of the proxy, restarts and upgrades of the server, addresses, \
-         logs without tokens, prefixes, and `tidings doctor`.\n\n\
-         ## Under load\n\n\
-         nginx takes over a new configuration, then the server is restarted on a socket that stays open \
-         (`crates/tidings/tests/proxies/load.rs`, which fails unless it is so):\n\n| | |\n|---|---|\n",
+        "\nEvery test passed for each of them: events at once, streams that share a connection, \
+         the answer in band while no server is there, Chromium that comes back by itself, reloads \
+         of the proxy, restarts and upgrades of the server, addresses, logs without tokens, \
+         prefixes, and `tidings doctor`.\n\n## Under load\n\nnginx takes over a new \
+         configuration, then the server is restarted on a socket that stays open \
+         (`crates/tidings/tests/proxies/load.rs`, which fails unless it is so):\n\n| | \
+         |\n|---|---|\n",
     );
     for (what, count) in counts {
         let _ = writeln!(text, "| {what} | {count} |");

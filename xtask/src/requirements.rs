@@ -31,7 +31,13 @@ pub(crate) struct Requirement {
 
 pub(crate) const TESTS: [Requirement; 8] = [
     PYTHON,
-    Requirement { name: "curl", lacking: curl, debian: &[&["curl"]], macos: Some("curl"), otherwise: None },
+    Requirement {
+        name: "curl",
+        lacking: curl,
+        debian: &[&["curl"]],
+        macos: Some("curl"),
+        otherwise: None,
+    },
     Requirement {
         name: "nginx",
         lacking: bench::look_for_nginx,
@@ -39,7 +45,13 @@ pub(crate) const TESTS: [Requirement; 8] = [
         macos: Some("nginx"),
         otherwise: None,
     },
-    Requirement { name: "openssl", lacking: openssl, debian: &[&["openssl"]], macos: Some("openssl"), otherwise: None },
+    Requirement {
+        name: "openssl",
+        lacking: openssl,
+        debian: &[&["openssl"]],
+        macos: Some("openssl"),
+        otherwise: None,
+    },
     Requirement {
         name: "promtool",
         lacking: promtool,
@@ -76,7 +88,10 @@ pub(crate) const TESTS: [Requirement; 8] = [
 pub(crate) const PYTHON: Requirement = Requirement {
     name: "python3 3.11 or newer with venv and pip",
     lacking: python_is_there,
-    debian: &[&["python3", "python3-venv"], &["python3.11", "python3.11-venv"]],
+    debian: &[
+        &["python3", "python3-venv"],
+        &["python3.11", "python3.11-venv"],
+    ],
     macos: Some("python"),
     otherwise: None,
 };
@@ -91,8 +106,20 @@ pub(crate) const IMAGE: [Requirement; 4] = [
         macos: None,
         otherwise: None,
     },
-    Requirement { name: "runc", lacking: || there("runc"), debian: &[&["runc"]], macos: None, otherwise: None },
-    Requirement { name: "strip", lacking: || there("strip"), debian: &[&["binutils"]], macos: None, otherwise: None },
+    Requirement {
+        name: "runc",
+        lacking: || there("runc"),
+        debian: &[&["runc"]],
+        macos: None,
+        otherwise: None,
+    },
+    Requirement {
+        name: "strip",
+        lacking: || there("strip"),
+        debian: &[&["binutils"]],
+        macos: None,
+        otherwise: None,
+    },
 ];
 
 /// Go, which only the tests of its client libraries need.
@@ -130,7 +157,13 @@ pub(crate) const BENCH: [Requirement; 2] = [
         macos: None,
         otherwise: None,
     },
-    Requirement { name: "taskset", lacking: taskset, debian: &[&["util-linux"]], macos: None, otherwise: None },
+    Requirement {
+        name: "taskset",
+        lacking: taskset,
+        debian: &[&["util-linux"]],
+        macos: None,
+        otherwise: None,
+    },
 ];
 
 /// The program that reads a package's dependencies from the binary. It is required on systems that
@@ -163,9 +196,15 @@ pub(crate) fn ensure(required: &[Requirement]) -> Result<()> {
         return Ok(());
     }
     if let Some(as_root) = Root::find() {
-        let names: Vec<_> = lacking.iter().map(|(requirement, _)| requirement.name).collect();
+        let names: Vec<_> = lacking
+            .iter()
+            .map(|(requirement, _)| requirement.name)
+            .collect();
         eprintln!("This machine lacks {}.", names.join(", "));
-        eprintln!("Installing with apt-get, as root: {}", packages(&lacking).join(" "));
+        eprintln!(
+            "Installing with apt-get, as root: {}",
+            packages(&lacking).join(" ")
+        );
         as_root.install(&lacking)?;
         lacking = check(required);
     }
@@ -180,7 +219,9 @@ pub(crate) fn ensure(required: &[Requirement]) -> Result<()> {
 /// # Errors
 /// Returns that this is impossible here, or why it failed.
 pub(crate) fn install(package: &str) -> Result<()> {
-    let Some(as_root) = Root::find() else { bail!("install it with: sudo apt-get install {package}") };
+    let Some(as_root) = Root::find() else {
+        bail!("install it with: sudo apt-get install {package}")
+    };
     eprintln!("Installing with apt-get, as root: {package}");
     if !as_root.can_install(&[package]) {
         process::run(as_root.apt_get().arg("update"))?;
@@ -198,7 +239,10 @@ pub(crate) fn wish(wished: &[Requirement]) -> Result<Option<String>> {
         Ok(()) => Ok(None),
         Err(error) if process::is_ci() => Err(error),
         Err(_) => {
-            let lacking: Vec<_> = check(wished).iter().map(|(one, why)| format!("{}: {why:#}", one.name)).collect();
+            let lacking: Vec<_> = check(wished)
+                .iter()
+                .map(|(one, why)| format!("{}: {why:#}", one.name))
+                .collect();
             Ok(Some(lacking.join("; ").replace('\n', " ")))
         }
     }
@@ -207,7 +251,10 @@ pub(crate) fn wish(wished: &[Requirement]) -> Result<Option<String>> {
 type Lacking<'a> = (&'a Requirement, anyhow::Error);
 
 fn check(required: &[Requirement]) -> Vec<Lacking<'_>> {
-    required.iter().filter_map(|one| Some((one, (one.lacking)().err()?))).collect()
+    required
+        .iter()
+        .filter_map(|one| Some((one, (one.lacking)().err()?)))
+        .collect()
 }
 
 fn message(lacking: &[Lacking<'_>]) -> String {
@@ -218,7 +265,11 @@ fn message(lacking: &[Lacking<'_>]) -> String {
         let why = why.lines().next_back().unwrap_or_default();
         let _ = writeln!(text, "  {}: {why}", requirement.name);
     }
-    let line = if cfg!(target_os = "macos") { brew(lacking) } else { apt(lacking) };
+    let line = if cfg!(target_os = "macos") {
+        brew(lacking)
+    } else {
+        apt(lacking)
+    };
     let _ = write!(text, "install it with: {line}");
     text
 }
@@ -228,11 +279,18 @@ fn apt(lacking: &[Lacking<'_>]) -> String {
 }
 
 fn packages(lacking: &[Lacking<'_>]) -> Vec<&'static str> {
-    lacking.iter().flat_map(|(requirement, _)| requirement.debian[0]).copied().collect()
+    lacking
+        .iter()
+        .flat_map(|(requirement, _)| requirement.debian[0])
+        .copied()
+        .collect()
 }
 
 fn brew(lacking: &[Lacking<'_>]) -> String {
-    let formulae: Vec<_> = lacking.iter().filter_map(|(requirement, _)| requirement.macos).collect();
+    let formulae: Vec<_> = lacking
+        .iter()
+        .filter_map(|(requirement, _)| requirement.macos)
+        .collect();
     format!("brew install {}", formulae.join(" "))
 }
 
@@ -250,11 +308,18 @@ impl Root {
             return Some(Self { prefix: &[] });
         }
         process::ask(Command::new("sudo").args(["-n", "true"])).ok()?;
-        Some(Self { prefix: &["sudo", "-n"] })
+        Some(Self {
+            prefix: &["sudo", "-n"],
+        })
     }
 
     fn apt_get(&self) -> Command {
-        let mut words = self.prefix.iter().chain(&["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet"]);
+        let mut words = self.prefix.iter().chain(&[
+            "env",
+            "DEBIAN_FRONTEND=noninteractive",
+            "apt-get",
+            "--quiet",
+        ]);
         let mut command = Command::new(words.next().expect("there are some"));
         command.args(words).stdin(Stdio::null());
         command
@@ -281,7 +346,13 @@ impl Root {
 
     /// Whether this release has all packages.
     fn can_install(&self, packages: &[&str]) -> bool {
-        process::ask(self.apt_get().arg("--simulate").args(INSTALL).args(packages)).is_ok()
+        process::ask(
+            self.apt_get()
+                .arg("--simulate")
+                .args(INSTALL)
+                .args(packages),
+        )
+        .is_ok()
     }
 }
 
@@ -308,7 +379,11 @@ fn promtool() -> Result<()> {
 
 /// Checks for `systemd-analyze` on Linux. On other systems the units have no use.
 fn systemd_analyze() -> Result<()> {
-    if cfg!(target_os = "linux") { there("systemd-analyze") } else { Ok(()) }
+    if cfg!(target_os = "linux") {
+        there("systemd-analyze")
+    } else {
+        Ok(())
+    }
 }
 
 fn curl() -> Result<()> {
@@ -333,9 +408,14 @@ mod tests {
 
     #[test]
     fn what_is_lacking_is_said_with_the_one_line_that_brings_it() {
-        let lacking: Vec<_> =
-            [&TESTS[0], &TESTS[2]].into_iter().map(|one| (one, anyhow::anyhow!("at\nnot found"))).collect();
-        assert_eq!(apt(&lacking), "sudo apt-get install python3 python3-venv nginx");
+        let lacking: Vec<_> = [&TESTS[0], &TESTS[2]]
+            .into_iter()
+            .map(|one| (one, anyhow::anyhow!("at\nnot found")))
+            .collect();
+        assert_eq!(
+            apt(&lacking),
+            "sudo apt-get install python3 python3-venv nginx"
+        );
         assert_eq!(brew(&lacking), "brew install python nginx");
         let message = message(&lacking);
         let lines: Vec<_> = message.lines().collect();
@@ -347,18 +427,31 @@ mod tests {
                 "  nginx: not found"
             ]
         );
-        assert!(lines.len() == 4 && lines[3].starts_with("install it with: "), "{message}");
+        assert!(
+            lines.len() == 4 && lines[3].starts_with("install it with: "),
+            "{message}"
+        );
     }
 
     #[test]
     fn what_needs_no_password_stands_before_each_command() {
         let words = |root: Root| {
             let command = root.apt_get();
-            let words = [command.get_program()].into_iter().chain(command.get_args());
-            words.map(|word| word.to_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
+            let words = [command.get_program()]
+                .into_iter()
+                .chain(command.get_args());
+            words
+                .map(|word| word.to_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+                .join(" ")
         };
         let apt = "env DEBIAN_FRONTEND=noninteractive apt-get --quiet";
         assert_eq!(words(Root { prefix: &[] }), apt);
-        assert_eq!(words(Root { prefix: &["sudo", "-n"] }), format!("sudo -n {apt}"));
+        assert_eq!(
+            words(Root {
+                prefix: &["sudo", "-n"]
+            }),
+            format!("sudo -n {apt}")
+        );
     }
 }

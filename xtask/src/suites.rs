@@ -16,11 +16,18 @@ pub(crate) struct Suites {
 
 impl Suites {
     pub(crate) fn new() -> Self {
-        Self { began: Instant::now(), times: Vec::new() }
+        Self {
+            began: Instant::now(),
+            times: Vec::new(),
+        }
     }
 
     /// Runs a suite and records how long it took.
-    pub(crate) fn run<T>(&mut self, name: &'static str, suite: impl FnOnce() -> Result<T>) -> Result<T> {
+    pub(crate) fn run<T>(
+        &mut self,
+        name: &'static str,
+        suite: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
         let began = Instant::now();
         let outcome = suite()?;
         self.times.push((name, began.elapsed()));
@@ -34,7 +41,14 @@ impl Suites {
 
     /// Prints the times before the suite `last`, whose summary ends the log.
     pub(crate) fn tell_before(&self, last: &str) {
-        eprint!("{}", table(&self.times, &format!("all of it, before {last}"), self.began.elapsed()));
+        eprint!(
+            "{}",
+            table(
+                &self.times,
+                &format!("all of it, before {last}"),
+                self.began.elapsed()
+            )
+        );
     }
 }
 
@@ -52,8 +66,14 @@ mod tests {
 
     #[test]
     fn each_suite_is_in_the_table_with_its_seconds() {
-        let times = [("lint", Duration::from_millis(1_499)), ("every test", Duration::from_mins(12))];
+        let times = [
+            ("lint", Duration::from_millis(1_499)),
+            ("every test", Duration::from_mins(12)),
+        ];
         let shown = table(&times, "all of it", Duration::from_secs(722));
-        assert_eq!(shown, "\nseconds\n      1  lint\n    720  every test\n    722  all of it\n");
+        assert_eq!(
+            shown,
+            "\nseconds\n      1  lint\n    720  every test\n    722  all of it\n"
+        );
     }
 }

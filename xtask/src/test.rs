@@ -37,10 +37,22 @@ const LEFT_OUT: [(&str, &str); 9] = [
     ("the log on Redis", "redis-server and redis-sentinel"),
     ("the page's types, unit tests and freshness", "Node"),
     ("what people do with the page", "a browser and nginx"),
-    ("the tests that are shown above as ignored", "the programs that each names"),
-    ("extremes, and servers that are killed under load", "half a minute"),
-    ("the examples in the documentation", "as long as a build of each"),
-    ("the server with every feature, streams through hyper", "a second build"),
+    (
+        "the tests that are shown above as ignored",
+        "the programs that each names",
+    ),
+    (
+        "extremes, and servers that are killed under load",
+        "half a minute",
+    ),
+    (
+        "the examples in the documentation",
+        "as long as a build of each",
+    ),
+    (
+        "the server with every feature, streams through hyper",
+        "a second build",
+    ),
     ("the hub's interleavings", "a third build"),
 ];
 
@@ -57,7 +69,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let (clients, proxies) = provision()?;
     let mut command = cargo_test(&options.cargo, &clients.arguments())?;
-    let outcome = process::run(proxies::announce(clients.announce(command.args(proxies.skips()))?)?);
+    let outcome = process::run(proxies::announce(
+        clients.announce(command.args(proxies.skips()))?,
+    )?);
     proxies.tell();
     tell_left_out(&clients);
     outcome
@@ -77,7 +91,9 @@ fn tell_left_out(clients: &Clients) {
 pub(crate) fn all(mut suites: Suites) -> Result<()> {
     const LAST: &str = "the hub's interleavings";
     let (clients, proxies) = suites.run("what the tests need", provision)?;
-    suites.run("the page's types, unit tests, freshness", || web::check(&clients.node))?;
+    suites.run("the page's types, unit tests, freshness", || {
+        web::check(&clients.node)
+    })?;
     suites.run("building the tests", || {
         process::run(process::cargo("test")?.args(["--workspace", "--locked", "--no-run"]))
     })?;
@@ -87,11 +103,16 @@ pub(crate) fn all(mut suites: Suites) -> Result<()> {
         process::run(proxies::announce(clients.announce(&mut command)?)?)
     })?;
     suites.run("the Debian package", deb::check)?;
-    suites.run("the page in a browser", || web::stories(&clients.node, &clients.chromium))?;
-    suites.run("building the server with every feature", || process::run(other_lane()?.arg("--no-run")))?;
-    suites.run("the server with every feature, streams through hyper", || {
-        process::run(clients.announce(other_lane()?.arg("--").args(clients.arguments()))?)
+    suites.run("the page in a browser", || {
+        web::stories(&clients.node, &clients.chromium)
     })?;
+    suites.run("building the server with every feature", || {
+        process::run(other_lane()?.arg("--no-run"))
+    })?;
+    suites.run(
+        "the server with every feature, streams through hyper",
+        || process::run(clients.announce(other_lane()?.arg("--").args(clients.arguments()))?),
+    )?;
     if process::is_ci() {
         suites.tell_before(LAST);
         tell_of_proxies(&proxies)?;
@@ -110,16 +131,25 @@ fn provision() -> Result<(Clients, Proxies)> {
 
 /// Prints what was left out of the tests of the proxies.
 fn tell_of_proxies(proxies: &Proxies) -> Result<()> {
-    eprintln!("\nThe longer tests of deploy/proxies are run by `cargo xtask proxies`. {}", proxies::last_run()?);
+    eprintln!(
+        "\nThe longer tests of deploy/proxies are run by `cargo xtask proxies`. {}",
+        proxies::last_run()?
+    );
     proxies.tell();
     Ok(())
 }
 
 fn quick(given: &[OsString]) -> Result<()> {
-    ensure!(!process::is_ci(), "--quick leaves tests out, which continuous integration must not");
+    ensure!(
+        !process::is_ci(),
+        "--quick leaves tests out, which continuous integration must not"
+    );
     let skipped = SKIPPED.map(|name| ["--skip", name]);
-    let targets: Vec<_> =
-        if given.is_empty() { vec!["--lib".into(), "--bins".into(), "--tests".into()] } else { given.to_vec() };
+    let targets: Vec<_> = if given.is_empty() {
+        vec!["--lib".into(), "--bins".into(), "--tests".into()]
+    } else {
+        given.to_vec()
+    };
     process::run(&mut cargo_test(&targets, skipped.as_flattened())?)?;
     eprintln!("\nThis was --quick. It left out:");
     for (what, needs) in LEFT_OUT {
@@ -154,12 +184,21 @@ fn several_at_once(command: &mut Command) {
 /// Returns the arguments of `cargo test`. They select the whole workspace, unless a package is
 /// named, because `--workspace` would take precedence over it.
 fn selection(given: &[OsString]) -> Vec<&OsStr> {
-    let names_package =
-        given.iter().take_while(|argument| *argument != "--").filter_map(|argument| argument.to_str()).any(
-            |argument| argument.starts_with("-p") || argument == "--package" || argument.starts_with("--package="),
-        );
+    let names_package = given
+        .iter()
+        .take_while(|argument| *argument != "--")
+        .filter_map(|argument| argument.to_str())
+        .any(|argument| {
+            argument.starts_with("-p")
+                || argument == "--package"
+                || argument.starts_with("--package=")
+        });
     let whole = (!names_package).then_some(OsStr::new("--workspace"));
-    whole.into_iter().chain([OsStr::new("--locked")]).chain(given.iter().map(OsString::as_os_str)).collect()
+    whole
+        .into_iter()
+        .chain([OsStr::new("--locked")])
+        .chain(given.iter().map(OsString::as_os_str))
+        .collect()
 }
 
 /// Returns a command for the contract's tests with streams carried by hyper, and with a server that
@@ -168,7 +207,15 @@ fn selection(given: &[OsString]) -> Vec<&OsStr> {
 fn other_lane() -> Result<Command> {
     let mut command = process::cargo("test")?;
     command
-        .args(["--package", "tidings", "--package", "tidings-server", "--package", "tidings-traces", "--all-features"])
+        .args([
+            "--package",
+            "tidings",
+            "--package",
+            "tidings-server",
+            "--package",
+            "tidings-traces",
+            "--all-features",
+        ])
         .args(["--lib", "--bins", "--test", "it", "--locked"])
         .env("TIDINGS_TEST_LANE", "hyper");
     several_at_once(&mut command);
@@ -183,7 +230,14 @@ fn interleavings() -> Result<Command> {
     flags.push(" --cfg shuttle");
     let mut command = process::cargo("test")?;
     command
-        .args(["--package", "tidings-hub", "--test", "concurrency", "--locked", "--target-dir"])
+        .args([
+            "--package",
+            "tidings-hub",
+            "--test",
+            "concurrency",
+            "--locked",
+            "--target-dir",
+        ])
         .arg(process::target()?.join("shuttle"))
         .env("RUSTFLAGS", flags);
     Ok(command)
@@ -194,7 +248,12 @@ mod tests {
     use super::*;
 
     fn words<'a>(words: impl IntoIterator<Item = &'a OsStr>) -> String {
-        words.into_iter().collect::<Vec<_>>().join(OsStr::new(" ")).into_string().unwrap()
+        words
+            .into_iter()
+            .collect::<Vec<_>>()
+            .join(OsStr::new(" "))
+            .into_string()
+            .unwrap()
     }
 
     fn given(arguments: &[&str]) -> Vec<OsString> {
@@ -214,7 +273,10 @@ mod tests {
     #[test]
     fn a_named_package_is_tested_alone() {
         assert_eq!(arguments(&["-p", "tidings-hub"]), "--locked -p tidings-hub");
-        assert_eq!(arguments(&["--package=tidings-hub"]), "--locked --package=tidings-hub");
+        assert_eq!(
+            arguments(&["--package=tidings-hub"]),
+            "--locked --package=tidings-hub"
+        );
     }
 
     #[test]
@@ -226,16 +288,30 @@ mod tests {
     fn what_needs_programs_runs_too_beside_what_was_asked_for() {
         let of_programs = ["--include-ignored"];
         let whole = cargo_test(&[], &of_programs).unwrap();
-        assert_eq!(words(whole.get_args()), "test --workspace --locked -- --include-ignored");
+        assert_eq!(
+            words(whole.get_args()),
+            "test --workspace --locked -- --include-ignored"
+        );
         let chosen = cargo_test(&given(&["a_name", "--", "--nocapture"]), &of_programs).unwrap();
-        assert_eq!(words(chosen.get_args()), "test --workspace --locked a_name -- --nocapture --include-ignored");
+        assert_eq!(
+            words(chosen.get_args()),
+            "test --workspace --locked a_name -- --nocapture --include-ignored"
+        );
     }
 
     #[test]
     fn the_model_keeps_the_flags_that_were_set() {
         let command = interleavings().unwrap();
-        let flags = command.get_envs().find(|(name, _)| *name == "RUSTFLAGS").unwrap().1.unwrap();
+        let flags = command
+            .get_envs()
+            .find(|(name, _)| *name == "RUSTFLAGS")
+            .unwrap()
+            .1
+            .unwrap();
         let given = env::var_os("RUSTFLAGS").unwrap_or_default();
-        assert_eq!(flags.to_str().unwrap(), format!("{} --cfg shuttle", given.to_str().unwrap()));
+        assert_eq!(
+            flags.to_str().unwrap(),
+            format!("{} --cfg shuttle", given.to_str().unwrap())
+        );
     }
 }

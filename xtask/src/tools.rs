@@ -40,7 +40,13 @@ impl Tool {
 
     fn install(&self) -> Result<()> {
         let mut command = process::cargo("install")?;
-        command.args(["--locked", "--no-default-features", "--version", self.version, &self.name()]);
+        command.args([
+            "--locked",
+            "--no-default-features",
+            "--version",
+            self.version,
+            &self.name(),
+        ]);
         process::run(command.arg("--root").arg(folder()?))
     }
 

@@ -50,7 +50,10 @@ pub(crate) fn check(node: &Node) -> Result<()> {
     if differing.is_empty() {
         return Ok(());
     }
-    bail!("web/dist is not what web/src says; build it with `cargo xtask web`: {}", differing.join(", "))
+    bail!(
+        "web/dist is not what web/src says; build it with `cargo xtask web`: {}",
+        differing.join(", ")
+    )
 }
 
 /// Runs the tests that use the page in a browser, with a server of this workspace.
@@ -58,7 +61,11 @@ pub(crate) fn stories(node: &Node, chromium: &OsString) -> Result<()> {
     let web = install(node)?;
     process::run(process::cargo("build")?.args(["--package", "tidings", "--locked"]))?;
     let binary = process::target()?.join("debug").join("tidings");
-    process::run(node.npm(&web, &["run", "stories"])?.env("TIDINGS_BINARY", binary).env(chromium::VARIABLE, chromium))
+    process::run(
+        node.npm(&web, &["run", "stories"])?
+            .env("TIDINGS_BINARY", binary)
+            .env(chromium::VARIABLE, chromium),
+    )
 }
 
 /// Installs what the page's lock file pins, and returns the page's folder.
@@ -95,12 +102,18 @@ fn files(folder: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
 }
 
 /// Returns the paths of files that are missing on one side, or differ.
-fn differing(committed: &BTreeMap<PathBuf, Vec<u8>>, built: &BTreeMap<PathBuf, Vec<u8>>) -> Vec<String> {
+fn differing(
+    committed: &BTreeMap<PathBuf, Vec<u8>>,
+    built: &BTreeMap<PathBuf, Vec<u8>>,
+) -> Vec<String> {
     let mut paths: Vec<_> = committed.keys().chain(built.keys()).collect();
     paths.sort_unstable();
     paths.dedup();
     paths.retain(|path| committed.get(*path) != built.get(*path));
-    paths.into_iter().map(|path| path.display().to_string()).collect()
+    paths
+        .into_iter()
+        .map(|path| path.display().to_string())
+        .collect()
 }
 
 #[cfg(test)]
@@ -110,11 +123,17 @@ mod tests {
     #[test]
     fn what_is_missing_added_or_changed_is_named() {
         let of = |files: &[(&str, &str)]| {
-            files.iter().map(|(path, text)| (PathBuf::from(path), text.as_bytes().to_vec())).collect()
+            files
+                .iter()
+                .map(|(path, text)| (PathBuf::from(path), text.as_bytes().to_vec()))
+                .collect()
         };
         let committed = of(&[("app.js", "1"), ("old.js", "1"), ("same.css", "1")]);
         let built = of(&[("app.js", "2"), ("new.js", "1"), ("same.css", "1")]);
-        assert_eq!(differing(&committed, &built), ["app.js", "new.js", "old.js"]);
+        assert_eq!(
+            differing(&committed, &built),
+            ["app.js", "new.js", "old.js"]
+        );
         assert_eq!(differing(&built, &built), [""; 0]);
     }
 }

@@ -13,7 +13,8 @@ use tokio::net::TcpStream;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::Instant;
 
-const NOTIFICATION: &str = r#"{"title":"Test","message":"Hello World","type":"info","metadata":{"n":12345}}"#;
+const NOTIFICATION: &str =
+    r#"{"title":"Test","message":"Hello World","type":"info","metadata":{"n":12345}}"#;
 
 /// How much is published, by all together.
 pub(crate) enum Extent {
@@ -40,14 +41,28 @@ struct Publisher {
     start: Instant,
 }
 
-pub(crate) async fn run(port: u16, token: String, connections: usize, extent: Extent) -> Result<Found> {
+pub(crate) async fn run(
+    port: u16,
+    token: String,
+    connections: usize,
+    extent: Extent,
+) -> Result<Found> {
     let (start, extent, next) = (Instant::now(), Rc::new(extent), Rc::new(Cell::new(0)));
     LocalSet::new()
         .run_until(async {
             let mut publishers = JoinSet::new();
             for _ in 0..connections {
                 let (token, extent, next) = (token.clone(), extent.clone(), next.clone());
-                publishers.spawn_local(Publisher { port, token, extent, next, start }.run());
+                publishers.spawn_local(
+                    Publisher {
+                        port,
+                        token,
+                        extent,
+                        next,
+                        start,
+                    }
+                    .run(),
+                );
             }
             let (mut micros, mut last) = (Vec::new(), String::new());
             while let Some(done) = publishers.join_next().await {
@@ -61,7 +76,13 @@ pub(crate) async fn run(port: u16, token: String, connections: usize, extent: Ex
             ensure!(!micros.is_empty(), "not one publish was answered");
             micros.sort_unstable();
             let at = |share: usize| micros[(micros.len() - 1) * share / 100];
-            Ok(Found { answered: micros.len(), seconds, p50_micros: at(50), p99_micros: at(99), last })
+            Ok(Found {
+                answered: micros.len(),
+                seconds,
+                p50_micros: at(50),
+                p99_micros: at(99),
+                last,
+            })
         })
         .await
 }
@@ -76,11 +97,17 @@ impl Publisher {
             socket.write_all(request.as_bytes()).await?;
             answer.clear();
             while !is_whole(&answer) {
-                ensure!(socket.read_buf(&mut answer).await? > 0, "the server closed a publisher's connection");
+                ensure!(
+                    socket.read_buf(&mut answer).await? > 0,
+                    "the server closed a publisher's connection"
+                );
             }
             micros.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
             if !answer.starts_with(b"HTTP/1.1 200") {
-                bail!("a publish was refused: {}", String::from_utf8_lossy(&answer));
+                bail!(
+                    "a publish was refused: {}",
+                    String::from_utf8_lossy(&answer)
+                );
             }
         }
         Ok((micros, id(&answer)))
@@ -93,9 +120,13 @@ impl Publisher {
             Extent::Time(time) if self.start.elapsed() >= *time => return None,
             Extent::Time(_) => ("/notifications/broadcast", NOTIFICATION.to_owned()),
             Extent::Rooms { rooms, messages } if nth >= rooms * messages => return None,
-            Extent::Rooms { rooms, .. } => {
-                ("/chat/message", format!(r#"{{"roomId":"r{}","message":"message {nth}"}}"#, nth % rooms))
-            }
+            Extent::Rooms { rooms, .. } => (
+                "/chat/message",
+                format!(
+                    r#"{{"roomId":"r{}","message":"message {nth}"}}"#,
+                    nth % rooms
+                ),
+            ),
         };
         self.next.set(nth + 1);
         Some(format!(
@@ -112,21 +143,32 @@ fn is_whole(answer: &[u8]) -> bool {
     let Some(end) = memmem::find(answer, b"\r\n\r\n") else {
         return false;
     };
-    let length = memmem::find(&answer[..end], b"\r\ncontent-length: ").map(|at| &answer[at + 18..end]);
-    let digits = length.unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit());
-    let length = digits.fold(0_usize, |length, digit| length.saturating_mul(10) + usize::from(digit - b'0'));
+    let length =
+        memmem::find(&answer[..end], b"\r\ncontent-length: ").map(|at| &answer[at + 18..end]);
+    let digits = length
+        .unwrap_or_default()
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit());
+    let length = digits.fold(0_usize, |length, digit| {
+        length.saturating_mul(10) + usize::from(digit - b'0')
+    });
     answer.len() >= end + 4 + length
 }
 
 /// The id of the event that an answer names.
 fn id(answer: &[u8]) -> String {
     let text = String::from_utf8_lossy(answer);
-    let rest = text.split_once(r#""eventId":""#).map_or("", |(_, rest)| rest);
+    let rest = text
+        .split_once(r#""eventId":""#)
+        .map_or("", |(_, rest)| rest);
     rest.split('"').next().unwrap_or_default().to_owned()
 }
 
 fn position(id: &str) -> u64 {
-    id.rsplit('-').next().and_then(|position| position.parse().ok()).unwrap_or_default()
+    id.rsplit('-')
+        .next()
+        .and_then(|position| position.parse().ok())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -31,7 +31,11 @@ pub(crate) struct Found {
 }
 
 pub(crate) async fn run(crowd: Crowd) -> Result<Found> {
-    let (start, gate, crowd) = (Instant::now(), Rc::new(Semaphore::new(crowd.under_way)), Rc::new(crowd));
+    let (start, gate, crowd) = (
+        Instant::now(),
+        Rc::new(Semaphore::new(crowd.under_way)),
+        Rc::new(crowd),
+    );
     LocalSet::new()
         .run_until(async {
             let mut clients = JoinSet::new();
@@ -42,7 +46,9 @@ pub(crate) async fn run(crowd: Crowd) -> Result<Found> {
             while let Some(socket) = clients.join_next().await {
                 open.push(socket??);
             }
-            Ok(Found { seconds: start.elapsed().as_secs_f64() })
+            Ok(Found {
+                seconds: start.elapsed().as_secs_f64(),
+            })
         })
         .await
 }
@@ -61,13 +67,24 @@ async fn client(crowd: Rc<Crowd>, gate: Rc<Semaphore>, nth: usize) -> Result<Tcp
     socket.write_all(head.as_bytes()).await?;
     let (mut bytes, mut seen) = (Vec::with_capacity(8 << 10), 0);
     while seen < crowd.messages {
-        ensure!(socket.read_buf(&mut bytes).await? > 0, "the server closed a stream of the crowd");
+        ensure!(
+            socket.read_buf(&mut bytes).await? > 0,
+            "the server closed a stream of the crowd"
+        );
         if permit.take().is_some() {
-            ensure!(bytes.starts_with(b"HTTP/1.1 200"), "refused: {}", String::from_utf8_lossy(&bytes));
+            ensure!(
+                bytes.starts_with(b"HTTP/1.1 200"),
+                "refused: {}",
+                String::from_utf8_lossy(&bytes)
+            );
         }
         seen += take_messages(&mut bytes);
     }
-    ensure!(seen == crowd.messages, "{seen} messages came to one who missed {}", crowd.messages);
+    ensure!(
+        seen == crowd.messages,
+        "{seen} messages came to one who missed {}",
+        crowd.messages
+    );
     Ok(socket)
 }
 
@@ -90,7 +107,8 @@ mod tests {
 
     #[test]
     fn messages_are_counted_once_however_the_bytes_come() {
-        let text = b"event: chat-message\nid: a-1\ndata: 1\n\nevent: chat-message\nid: a-2\ndata: 2\n\n";
+        let text =
+            b"event: chat-message\nid: a-1\ndata: 1\n\nevent: chat-message\nid: a-2\ndata: 2\n\n";
         for cut in 0..text.len() {
             let mut bytes = text[..cut].to_vec();
             let before = take_messages(&mut bytes);

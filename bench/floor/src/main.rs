@@ -1,8 +1,10 @@
-//! The floor: one thread that calls `send` for each socket, and as little else as a server can get away with.
+//! The floor: one thread that calls `send` for each socket, and as little else as a server can get
+//! away with.
 //!
-//! `GET` opens a stream, `POST` publishes its body to all of them, on the same port. Owns the sockets and one encoded event
-//! at a time. No journal, no ids, no checks: what it costs is what the system's network costs, and `cargo xtask bench`
-//! measures others by it. Must never lose or reorder an event, or it would be cheaper than possible.
+//! `GET` opens a stream, `POST` publishes its body to all of them, on the same port. Owns the
+//! sockets and one encoded event at a time. No journal, no ids, no checks: what it costs is what
+//! the system's network costs, and `cargo xtask bench` measures others by it. Must never lose or
+//! reorder an event, or it would be cheaper than possible.
 
 mod peer;
 mod request;
@@ -24,14 +26,21 @@ const READ: usize = 64 * 1_024;
 
 /// The argument is the address to listen on; any free port of loopback by default.
 fn main() -> Result<()> {
-    let address: SocketAddr = std::env::args().nth(1).as_deref().unwrap_or("127.0.0.1:0").parse()?;
+    let address: SocketAddr = std::env::args()
+        .nth(1)
+        .as_deref()
+        .unwrap_or("127.0.0.1:0")
+        .parse()?;
     rlimit::increase_nofile_limit(u64::MAX)?;
     let mut floor = Floor::listen(address)?;
     announce(floor.listener.local_addr()?);
     floor.run()
 }
 
-#[expect(clippy::print_stdout, reason = "whoever starts this program with port 0 reads here where it listens")]
+#[expect(
+    clippy::print_stdout,
+    reason = "whoever starts this program with port 0 reads here where it listens"
+)]
 fn announce(address: SocketAddr) {
     println!("http://{address}");
 }
@@ -53,8 +62,14 @@ impl Floor {
         socket.set_nonblocking(true)?;
         let mut listener = TcpListener::from_std(socket.into());
         let poll = Poll::new()?;
-        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        Ok(Self { poll, listener, peers: Slab::new(), scratch: vec![0; READ].into() })
+        poll.registry()
+            .register(&mut listener, LISTENER, Interest::READABLE)?;
+        Ok(Self {
+            poll,
+            listener,
+            peers: Slab::new(),
+            scratch: vec![0; READ].into(),
+        })
     }
 
     fn run(&mut self) -> Result<()> {
@@ -89,7 +104,9 @@ impl Floor {
         socket.set_nodelay(true)?;
         let key = self.peers.insert(Peer::new(socket));
         if let Some(peer) = self.peers.get_mut(key) {
-            self.poll.registry().register(&mut peer.socket, Token(key), Interest::READABLE)?;
+            self.poll
+                .registry()
+                .register(&mut peer.socket, Token(key), Interest::READABLE)?;
         }
         // Mostly, the request is there already.
         self.serve(key, false);
@@ -98,7 +115,9 @@ impl Floor {
 
     /// Does what a peer asks for. An event may be for a peer who has gone meanwhile.
     fn serve(&mut self, key: usize, writable: bool) {
-        let Some(peer) = self.peers.get_mut(key) else { return };
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
         if writable {
             peer.flush();
         }
@@ -126,15 +145,22 @@ impl Floor {
         }
     }
 
-    /// Takes a peer out that has gone, and asks to be told when one who took less than it was given takes bytes again.
+    /// Takes a peer out that has gone, and asks to be told when one who took less than it was given
+    /// takes bytes again.
     fn settle(&mut self, key: usize) {
-        let Some(peer) = self.peers.get_mut(key) else { return };
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
         let interest = match peer.fate() {
             Fate::Settled => return,
             Fate::Gone => None,
             Fate::Waits => Some(Interest::READABLE | Interest::WRITABLE),
         };
-        let watched = interest.map(|interest| self.poll.registry().reregister(&mut peer.socket, Token(key), interest));
+        let watched = interest.map(|interest| {
+            self.poll
+                .registry()
+                .reregister(&mut peer.socket, Token(key), interest)
+        });
         if !matches!(watched, Some(Ok(()))) {
             self.peers.remove(key);
         }

@@ -1,6 +1,7 @@
 //! A socket, and what is known about who is at its other end.
 //!
-//! Owns what came and is no whole request yet, and what the socket did not take yet. Must never hold either without a bound.
+//! Owns what came and is no whole request yet, and what the socket did not take yet. Must never
+//! hold either without a bound.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 
@@ -8,9 +9,11 @@ use mio::net::TcpStream;
 
 use crate::request::{self, Request};
 
-const STREAM: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n\
+const STREAM: &[u8] =
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n\
                         Transfer-Encoding: chunked\r\n\r\n";
-const PUBLISHED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok";
+const PUBLISHED: &[u8] =
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok";
 /// Beyond this, in either direction, a peer is closed.
 const MOST: usize = 4 * 1_024 * 1_024;
 
@@ -35,7 +38,12 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) fn new(socket: TcpStream) -> Self {
-        Self { socket, fate: Fate::Settled, is_stream: false, rest: Vec::new() }
+        Self {
+            socket,
+            fate: Fate::Settled,
+            is_stream: false,
+            rest: Vec::new(),
+        }
     }
 
     pub(crate) fn is_stream(&self) -> bool {
@@ -101,7 +109,11 @@ impl Peer {
         match self.socket.write(bytes) {
             Ok(length) if length == bytes.len() => {}
             Ok(length) => self.keep(&bytes[length..]),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => self.keep(bytes),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
+            {
+                self.keep(bytes);
+            }
             Err(_) => self.fate = Fate::Gone,
         }
         self.fate != before
@@ -119,6 +131,10 @@ impl Peer {
 
     fn keep(&mut self, bytes: &[u8]) {
         self.rest.extend_from_slice(bytes);
-        self.fate = if self.rest.len() > MOST { Fate::Gone } else { Fate::Waits };
+        self.fate = if self.rest.len() > MOST {
+            Fate::Gone
+        } else {
+            Fate::Waits
+        };
     }
 }

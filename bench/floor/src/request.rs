@@ -1,7 +1,7 @@
 //! As much of HTTP/1.1 as a load generator speaks.
 //!
-//! Owns how a request is found in the bytes that came, and how an event is framed. Must never take a request apart whose
-//! end has not come yet.
+//! Owns how a request is found in the bytes that came, and how an event is framed. Must never take
+//! a request apart whose end has not come yet.
 
 use std::io::Write as _;
 
@@ -13,7 +13,8 @@ pub(crate) enum Request {
     Publish(Vec<u8>),
 }
 
-/// The first request in `bytes`, and how many of them it takes; `None` while it is not there as a whole.
+/// The first request in `bytes`, and how many of them it takes; `None` while it is not there as a
+/// whole.
 ///
 /// # Errors
 /// It is no request that this program understands.
@@ -26,12 +27,17 @@ pub(crate) fn first(bytes: &[u8]) -> Result<Option<(Request, usize)>, httparse::
     if head.method == Some("GET") {
         return Ok(Some((Request::Stream, length)));
     }
-    let declared = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
+    let declared = head
+        .headers
+        .iter()
+        .find(|header| header.name.eq_ignore_ascii_case("content-length"));
     let body: usize = declared
         .and_then(|header| std::str::from_utf8(header.value).ok()?.parse().ok())
         .ok_or(httparse::Error::HeaderValue)?;
     let end = length.saturating_add(body);
-    Ok(bytes.get(length..end).map(|body| (Request::Publish(encode(body)), end)))
+    Ok(bytes
+        .get(length..end)
+        .map(|body| (Request::Publish(encode(body)), end)))
 }
 
 /// An event as a chunk of a body. A line break in `data` ends the event; nobody publishes any here.

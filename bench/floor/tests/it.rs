@@ -13,16 +13,23 @@ struct Program {
 
 impl Program {
     fn start() -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_bench-floor")).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_bench-floor"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut said = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut said)
+            .unwrap();
         let address = said.trim().strip_prefix("http://").unwrap().to_owned();
         Self { child, address }
     }
 
     fn connect(&self) -> TcpStream {
         let socket = TcpStream::connect(&self.address).unwrap();
-        socket.set_read_timeout(Some(Duration::from_mins(10))).unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_mins(10)))
+            .unwrap();
         socket
     }
 }
@@ -46,7 +53,10 @@ fn read_to(socket: &mut TcpStream, end: &str) -> String {
 }
 
 fn post(body: &str) -> String {
-    format!("POST /publish HTTP/1.1\r\nHost: localhost\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    format!(
+        "POST /publish HTTP/1.1\r\nHost: localhost\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 #[test]
@@ -54,14 +64,24 @@ fn what_is_published_in_one_piece_reaches_every_stream_in_order() {
     let program = Program::start();
     let mut streams = [program.connect(), program.connect()];
     for stream in &mut streams {
-        stream.write_all(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        stream
+            .write_all(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .unwrap();
         assert!(read_to(stream, "\r\n\r\n").starts_with("HTTP/1.1 200 OK\r\n"));
     }
     let mut publisher = program.connect();
-    publisher.write_all((post(r#"{"ts":1}"#) + &post(r#"{"ts":22}"#)).as_bytes()).unwrap();
+    publisher
+        .write_all((post(r#"{"ts":1}"#) + &post(r#"{"ts":22}"#)).as_bytes())
+        .unwrap();
     for stream in &mut streams {
-        assert_eq!(read_to(stream, "\n\n\r\n"), "10\r\ndata: {\"ts\":1}\n\n\r\n");
-        assert_eq!(read_to(stream, "\n\n\r\n"), "11\r\ndata: {\"ts\":22}\n\n\r\n");
+        assert_eq!(
+            read_to(stream, "\n\n\r\n"),
+            "10\r\ndata: {\"ts\":1}\n\n\r\n"
+        );
+        assert_eq!(
+            read_to(stream, "\n\n\r\n"),
+            "11\r\ndata: {\"ts\":22}\n\n\r\n"
+        );
     }
     for _ in 0..2 {
         assert!(read_to(&mut publisher, "ok").starts_with("HTTP/1.1 200 OK\r\n"));

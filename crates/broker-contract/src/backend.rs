@@ -30,7 +30,12 @@ pub fn opening(meta: &str) -> Opening {
     let log = LogId(format!("{:016x}", rng.random::<u64>()));
     let epoch = Epoch::random(&mut rng);
     let group = Encoded::new(format!("epoch {epoch}").into(), 1);
-    Opening { log, meta: Bytes::copy_from_slice(meta.as_bytes()), epoch: (epoch, group), distrusted: None }
+    Opening {
+        log,
+        meta: Bytes::copy_from_slice(meta.as_bytes()),
+        epoch: (epoch, group),
+        distrusted: None,
+    }
 }
 
 /// Opens the log, and creates it if it does not exist.
@@ -61,7 +66,9 @@ pub async fn all(broker: &dyn Broker, mut after: Mark, bytes: usize) -> Vec<Raw>
     let mut groups: Vec<Raw> = Vec::new();
     loop {
         let page = broker.page(after, bytes).await.unwrap();
-        let Some(last) = page.last() else { return groups };
+        let Some(last) = page.last() else {
+            return groups;
+        };
         after = last.mark;
         groups.extend(page);
     }
@@ -69,5 +76,8 @@ pub async fn all(broker: &dyn Broker, mut after: Mark, bytes: usize) -> Vec<Raw>
 
 /// The texts of groups.
 pub fn texts(groups: &[Raw]) -> Vec<String> {
-    groups.iter().map(|raw| String::from_utf8_lossy(&raw.bytes).into_owned()).collect()
+    groups
+        .iter()
+        .map(|raw| String::from_utf8_lossy(&raw.bytes).into_owned())
+        .collect()
 }

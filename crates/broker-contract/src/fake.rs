@@ -94,13 +94,21 @@ impl Fake {
             next_reader: 0,
             proxy: false,
         };
-        Self(Arc::new(Shared { world: Mutex::new(world), changed: Notify::new(), begun: Instant::now() }))
+        Self(Arc::new(Shared {
+            world: Mutex::new(world),
+            changed: Notify::new(),
+            begun: Instant::now(),
+        }))
     }
 
     /// Connects one more node.
     pub fn node(&self) -> Arc<Node> {
         let mut world = self.0.world.lock();
-        world.links.push(Connection { link: Link::default(), route: None, cuts: 0 });
+        world.links.push(Connection {
+            link: Link::default(),
+            route: None,
+            cuts: 0,
+        });
         Arc::new(Node::new(self.clone(), world.links.len() - 1))
     }
 
@@ -109,8 +117,8 @@ impl Fake {
         self.node()
     }
 
-    /// Puts a proxy between the nodes and the servers. It keeps connections when the server changes,
-    /// so that nodes learn of it only from answers.
+    /// Puts a proxy between the nodes and the servers. It keeps connections when the server
+    /// changes, so that nodes learn of it only from answers.
     pub fn put_proxy(&self) {
         self.change(|world| world.proxy = true);
     }
@@ -129,8 +137,9 @@ impl Fake {
         self.change(|world| world.copy = Some(world.server().clone()));
     }
 
-    /// Promotes the copy, or if replication was not stopped, one that has everything. The old server
-    /// is dead to all nodes but those in `left_behind`, which still reach it and don't notice.
+    /// Promotes the copy, or if replication was not stopped, one that has everything. The old
+    /// server is dead to all nodes but those in `left_behind`, which still reach it and don't
+    /// notice.
     pub fn fail_over(&self, left_behind: &[&Node]) {
         self.change(|world| {
             let incarnation = world.incarnation();
@@ -174,7 +183,10 @@ impl Fake {
             world.servers[old].up = true;
             world.servers[old].incarnation = incarnation;
             (world.current, world.old) = (old, Some(left));
-            world.links.iter_mut().for_each(|connection| connection.route = None);
+            world
+                .links
+                .iter_mut()
+                .for_each(|connection| connection.route = None);
             world.cut_connections();
         });
     }
@@ -227,12 +239,24 @@ impl Fake {
 
     /// Returns the mark of the newest group of the current server.
     pub fn head(&self) -> Mark {
-        self.0.world.lock().server().log.as_ref().map_or(Mark(0), |log| log.head)
+        self.0
+            .world
+            .lock()
+            .server()
+            .log
+            .as_ref()
+            .map_or(Mark(0), |log| log.head)
     }
 
     /// Returns the mark up to which the log of the current server is truncated.
     pub fn trimmed(&self) -> Mark {
-        self.0.world.lock().server().log.as_ref().map_or(Mark(0), |log| log.trimmed)
+        self.0
+            .world
+            .lock()
+            .server()
+            .log
+            .as_ref()
+            .map_or(Mark(0), |log| log.trimmed)
     }
 
     /// Appends something that is no group of Tidings to the current epoch, as a stranger may.
@@ -240,11 +264,18 @@ impl Fake {
         let ms = self.now_ms();
         self.change(|world| {
             let server = world.server();
-            let Some(epoch) = server.state().map(|state| state.epoch) else { return };
+            let Some(epoch) = server.state().map(|state| state.epoch) else {
+                return;
+            };
             let bytes = Bytes::from_static(bytes);
             let tag = Tag::of(&bytes);
-            let group = tidings_journal_shared::broker::Encoded { bytes, tag, positions: 1 };
-            let _ = server.append(epoch, &group, ms); // a server that is full takes nothing of strangers either
+            let group = tidings_journal_shared::broker::Encoded {
+                bytes,
+                tag,
+                positions: 1,
+            };
+            // a server that is full takes nothing of strangers either
+            let _ = server.append(epoch, &group, ms);
         });
     }
 
@@ -280,7 +311,9 @@ impl World {
     /// Closes the connections of all nodes, unless a proxy keeps them.
     fn cut_connections(&mut self) {
         if !self.proxy {
-            self.links.iter_mut().for_each(|connection| connection.cuts += 1);
+            self.links
+                .iter_mut()
+                .for_each(|connection| connection.cuts += 1);
         }
     }
 }

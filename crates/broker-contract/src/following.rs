@@ -9,16 +9,30 @@ use tidings_journal_shared::broker::{Broker, Follow, Live, Mark, Raw};
 use crate::backend::{Backend, LIMIT, append, group, open, texts};
 
 /// Reads `count` groups as a node does: what a live reader leaves out is read from the log.
-async fn read(broker: &dyn Broker, reader: &mut dyn Follow, mut after: Mark, count: usize) -> Vec<Raw> {
+async fn read(
+    broker: &dyn Broker,
+    reader: &mut dyn Follow,
+    mut after: Mark,
+    count: usize,
+) -> Vec<Raw> {
     let mut found: Vec<Raw> = Vec::new();
     // What a page has returned may come from the reader, too, which does not know of the page.
     let mut told = Mark(0);
     while found.len() < count {
-        let live = tokio::time::timeout(LIMIT, reader.next()).await.unwrap().unwrap();
+        let live = tokio::time::timeout(LIMIT, reader.next())
+            .await
+            .unwrap()
+            .unwrap();
         let behind = match live {
             Live::Groups(groups) => {
-                assert!(groups.is_sorted_by_key(|raw| raw.mark), "groups come in the order of the log");
-                assert!(groups.iter().all(|raw| raw.mark > told), "a group comes once");
+                assert!(
+                    groups.is_sorted_by_key(|raw| raw.mark),
+                    "groups come in the order of the log"
+                );
+                assert!(
+                    groups.iter().all(|raw| raw.mark > told),
+                    "a group comes once"
+                );
                 told = groups.last().map_or(told, |raw| raw.mark);
                 groups.last().map(|raw| raw.mark)
             }
@@ -61,8 +75,13 @@ pub async fn a_quiet_reader_learns_the_state_of_the_log(backend: &dyn Backend) {
     let opened = open(&*node).await;
     let mut reader = node.follow(opened.state.head).await.unwrap();
     for _ in 0..2 {
-        let live = tokio::time::timeout(LIMIT, reader.next()).await.unwrap().unwrap();
-        let Live::Alive(state) = live else { panic!("{live:?}") };
+        let live = tokio::time::timeout(LIMIT, reader.next())
+            .await
+            .unwrap()
+            .unwrap();
+        let Live::Alive(state) = live else {
+            panic!("{live:?}")
+        };
         assert_eq!(state, opened.state);
     }
 }
@@ -77,7 +96,12 @@ pub async fn a_reader_that_is_not_polled_for_a_while_misses_nothing(backend: &dy
         append(&*node, opened.state.epoch, &group(&number.to_string(), 1)).await;
     }
     found.extend(read(&*node, &mut *reader, found[0].mark, 299).await);
-    assert_eq!(texts(&found), (0..300).map(|number| number.to_string()).collect::<Vec<_>>());
+    assert_eq!(
+        texts(&found),
+        (0..300)
+            .map(|number| number.to_string())
+            .collect::<Vec<_>>()
+    );
 }
 
 pub async fn waiting_for_news_can_be_cancelled(backend: &dyn Backend) {
@@ -103,7 +127,10 @@ pub async fn waiting_for_news_can_be_cancelled(backend: &dyn Backend) {
     }
     let left = 50 - found.len();
     found.extend(read(&*node, &mut *reader, after, left).await);
-    assert_eq!(texts(&found), (0..50).map(|number| number.to_string()).collect::<Vec<_>>());
+    assert_eq!(
+        texts(&found),
+        (0..50).map(|number| number.to_string()).collect::<Vec<_>>()
+    );
 }
 
 pub async fn a_message_reaches_every_reader(backend: &dyn Backend) {

@@ -17,8 +17,9 @@ pub mod log;
 pub mod opening;
 pub mod snapshot;
 
-/// Tests every promise against a [`Backend`](backend::Backend): one test each. The argument is an expression that
-/// makes the backend, with paths that begin with `crate`, and may await. Each test makes its own.
+/// Tests every promise against a [`Backend`](backend::Backend): one test each. The argument is an
+/// expression that makes the backend, with paths that begin with `crate`, and may await. Each test
+/// makes its own.
 #[macro_export]
 macro_rules! promises {
     ($backend:expr) => {
@@ -88,9 +89,14 @@ mod tests {
             include_str!("following.rs"),
             include_str!("snapshot.rs"),
         ] {
-            let promises = source.lines().filter_map(|line| line.strip_prefix("pub async fn ")?.split('(').next());
+            let promises = source
+                .lines()
+                .filter_map(|line| line.strip_prefix("pub async fn ")?.split('(').next());
             for promise in promises {
-                assert!(list.lines().any(|line| line.trim() == promise), "no list names {promise}");
+                assert!(
+                    list.lines().any(|line| line.trim() == promise),
+                    "no list names {promise}"
+                );
             }
         }
     }

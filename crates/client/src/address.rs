@@ -30,7 +30,9 @@ pub enum Error {
     #[error("an address must look like http://localhost:3000 or https://events.example.com/api")]
     Form,
     /// The text contains `user:password@`.
-    #[error("an address must not contain a user or password; set TIDINGS_TOKEN to the token instead")]
+    #[error(
+        "an address must not contain a user or password; set TIDINGS_TOKEN to the token instead"
+    )]
     Credentials,
     /// The port is out of range (`:99999`), or missing after its colon (`http://localhost:$PORT`
     /// where `PORT` is not set).
@@ -48,8 +50,17 @@ pub struct NotAPath;
 
 /// Characters that must be percent-encoded in a path, because a person may type them and a URI
 /// can't contain them. `%` is not among them, because it begins an escape.
-const TO_ENCODE: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+const TO_ENCODE: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 impl Address {
     /// Returns the URI of a path, which may have a query.
@@ -59,7 +70,10 @@ impl Address {
         }
         let typed = format!("{}{path}", self.prefix);
         let encoded = utf8_percent_encode(&typed, TO_ENCODE).to_string();
-        let uri = Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone()).path_and_query(encoded);
+        let uri = Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(self.authority.clone())
+            .path_and_query(encoded);
         uri.build().map_err(|_| NotAPath)
     }
 
@@ -73,7 +87,8 @@ impl Address {
     pub fn is_loopback(&self) -> bool {
         let host = self.authority.host();
         let literal = host.trim_start_matches('[').trim_end_matches(']');
-        host.eq_ignore_ascii_case("localhost") || literal.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        host.eq_ignore_ascii_case("localhost")
+            || literal.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 }
 
@@ -92,15 +107,24 @@ impl FromStr for Address {
             return Err(Error::Credentials);
         }
         // If such a port were treated as absent, the token would be sent to port 80.
-        if authority.as_str() != authority.host() && authority.port_u16().is_none_or(|port| port == 0) {
+        if authority.as_str() != authority.host()
+            && authority.port_u16().is_none_or(|port| port == 0)
+        {
             return Err(Error::Port);
         }
         let path = parts.path_and_query.as_ref();
         if path.is_some_and(|path| path.query().is_some()) {
             return Err(Error::Query);
         }
-        let prefix = path.map_or("", |path| path.path()).trim_end_matches('/').to_owned();
-        Ok(Self { scheme, authority, prefix })
+        let prefix = path
+            .map_or("", |path| path.path())
+            .trim_end_matches('/')
+            .to_owned();
+        Ok(Self {
+            scheme,
+            authority,
+            prefix,
+        })
     }
 }
 
@@ -121,15 +145,27 @@ mod tests {
     #[test]
     fn a_path_is_appended_to_the_prefix() {
         let at = |base: &str, path: &str| address(base).at(path).unwrap().to_string();
-        assert_eq!(at("http://localhost:3000", "/a/b?c=d"), "http://localhost:3000/a/b?c=d");
-        assert_eq!(at("http://localhost:3000/", "/a"), "http://localhost:3000/a");
-        assert_eq!(at("https://example.com/api/", "/a"), "https://example.com/api/a");
+        assert_eq!(
+            at("http://localhost:3000", "/a/b?c=d"),
+            "http://localhost:3000/a/b?c=d"
+        );
+        assert_eq!(
+            at("http://localhost:3000/", "/a"),
+            "http://localhost:3000/a"
+        );
+        assert_eq!(
+            at("https://example.com/api/", "/a"),
+            "https://example.com/api/a"
+        );
     }
 
     #[test]
     fn characters_that_a_uri_cannot_contain_are_encoded() {
         let at = |path: &str| address("http://h").at(path).unwrap().to_string();
-        assert_eq!(at("/chat/stream?roomId=caf\u{e9} 1"), "http://h/chat/stream?roomId=caf%C3%A9%201");
+        assert_eq!(
+            at("/chat/stream?roomId=caf\u{e9} 1"),
+            "http://h/chat/stream?roomId=caf%C3%A9%201"
+        );
         assert_eq!(at("/a%20b"), "http://h/a%20b");
         assert_eq!(at("/a\r\nHost: x"), "http://h/a%0D%0AHost:%20x");
     }
@@ -137,21 +173,48 @@ mod tests {
     #[test]
     fn a_path_without_a_leading_slash_is_refused() {
         for path in ["", "a", "?a=b", "http://other/a"] {
-            assert!(matches!(address("http://h/api").at(path), Err(NotAPath)), "{path}");
+            assert!(
+                matches!(address("http://h/api").at(path), Err(NotAPath)),
+                "{path}"
+            );
         }
     }
 
     #[test]
     fn invalid_addresses_are_refused() {
-        for text in ["", "localhost:3000", "/a", "ftp://h", "http://", "not a url", "ws://h"] {
+        for text in [
+            "",
+            "localhost:3000",
+            "/a",
+            "ftp://h",
+            "http://",
+            "not a url",
+            "ws://h",
+        ] {
             assert_eq!(text.parse::<Address>(), Err(Error::Form), "{text}");
         }
-        assert_eq!("http://ann:secret@h/".parse::<Address>(), Err(Error::Credentials));
-        assert_eq!("http://h/?token=secret".parse::<Address>(), Err(Error::Query));
-        for text in ["http://h:", "http://h:0", "http://h:65536/api", "https://[::1]:99999"] {
+        assert_eq!(
+            "http://ann:secret@h/".parse::<Address>(),
+            Err(Error::Credentials)
+        );
+        assert_eq!(
+            "http://h/?token=secret".parse::<Address>(),
+            Err(Error::Query)
+        );
+        for text in [
+            "http://h:",
+            "http://h:0",
+            "http://h:65536/api",
+            "https://[::1]:99999",
+        ] {
             assert_eq!(text.parse::<Address>(), Err(Error::Port), "{text}");
         }
-        for text in ["http://h", "http://h:65535", "http://[::1]", "https://[::1]:443/api"] {
+        for text in [
+            "http://h",
+            "http://h:65535",
+            "http://[::1]",
+            "https://[::1]:443/api",
+        ] {
             assert!(text.parse::<Address>().is_ok(), "{text}");
         }
     }

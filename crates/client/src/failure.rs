@@ -30,7 +30,10 @@ pub enum Failure {
     #[error(transparent)]
     Refused(Refusal),
     /// The answer is a 200 that is not an event stream.
-    #[error("the server answered with something other than an event stream; is the path that of a stream?")]
+    #[error(
+        "the server answered with something other than an event stream; is the path that of a \
+         stream?"
+    )]
     NoStream,
     /// No URI can contain the path.
     #[error(transparent)]
@@ -75,7 +78,11 @@ impl Failure {
     /// Returns the failure of a connection that could not be made.
     pub(crate) fn unreachable(address: &Address, error: &(dyn StdError + 'static)) -> Self {
         let text = format!("{address}: {}", cause(error));
-        if is_certificate_error(error) { Self::Untrusted(text) } else { Self::Unreachable(text) }
+        if is_certificate_error(error) {
+            Self::Untrusted(text)
+        } else {
+            Self::Unreachable(text)
+        }
     }
 
     /// Returns the failure of a call whose connection broke or whose answer took too long.
@@ -88,7 +95,11 @@ impl Failure {
         match self {
             Self::Unreachable(_) | Self::Lost(_) => true,
             Self::Refused(refusal) => {
-                let temporary = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
+                let temporary = [
+                    StatusCode::REQUEST_TIMEOUT,
+                    StatusCode::TOO_EARLY,
+                    StatusCode::TOO_MANY_REQUESTS,
+                ];
                 refusal.status.is_server_error() || temporary.contains(&refusal.status)
             }
             Self::Untrusted(_) | Self::NoStream | Self::Path(_) | Self::Id => false,
@@ -107,24 +118,44 @@ impl Failure {
 impl Refusal {
     /// Reads an answer that is not a success.
     pub fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
-        let Answer { mut message, code, details } = serde_json::from_slice(body).unwrap_or_default();
+        let Answer {
+            mut message,
+            code,
+            details,
+        } = serde_json::from_slice(body).unwrap_or_default();
         if let Some(location) = headers.get(LOCATION).filter(|_| status.is_redirection()) {
-            message = format!("the server has moved to {}", String::from_utf8_lossy(location.as_bytes()));
+            message = format!(
+                "the server has moved to {}",
+                String::from_utf8_lossy(location.as_bytes())
+            );
         }
-        Self { status, message, code, details, retry_after: retry_after(headers) }
+        Self {
+            status,
+            message,
+            code,
+            details,
+            retry_after: retry_after(headers),
+        }
     }
 
     /// Formats the answer with its status, and with its code if there is one.
     pub fn with_code(&self) -> String {
         let Self { status, code, .. } = self;
-        let code = if code.is_empty() { String::new() } else { format!(", {code}") };
+        let code = if code.is_empty() {
+            String::new()
+        } else {
+            format!(", {code}")
+        };
         format!("{} ({}{code})", self.text(), status.as_u16())
     }
 
     /// Returns the message, and the details that are not part of it.
     fn text(&self) -> String {
         let mut text = if self.message.is_empty() {
-            self.status.canonical_reason().unwrap_or("refused").to_owned()
+            self.status
+                .canonical_reason()
+                .unwrap_or("refused")
+                .to_owned()
         } else {
             self.message.clone()
         };
@@ -141,14 +172,23 @@ impl Refusal {
 /// Reads `Retry-After`, but only as a number of seconds: a date would have to be compared with a
 /// clock that may differ from the server's.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    let seconds = headers
+        .get(RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
     Some(Duration::from_secs(seconds))
 }
 
 /// Returns the text of the innermost error. The text of the system ("Connection refused") is
 /// useful; that of hyper ("client error (Connect)") is not.
 fn cause(error: &(dyn StdError + 'static)) -> String {
-    chain(error).last().map(ToString::to_string).unwrap_or_default()
+    chain(error)
+        .last()
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }
 
 fn is_certificate_error(error: &(dyn StdError + 'static)) -> bool {
@@ -159,10 +199,17 @@ fn is_certificate_error(error: &(dyn StdError + 'static)) -> bool {
 
 /// Returns an error and its causes, from the outside in. The `source` of an [`io::Error`] skips the
 /// error that it wraps, so that error is taken from it directly; those of rustls are wrapped twice.
-fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |error| match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        Some(wrapped) => Some(wrapped),
-        None => (**error).source(),
+fn chain<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error| {
+        match error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+        {
+            Some(wrapped) => Some(wrapped),
+            None => (**error).source(),
+        }
     })
 }
 
@@ -171,15 +218,24 @@ mod tests {
     use super::*;
 
     fn refusal(status: u16, body: &str) -> Refusal {
-        Refusal::read(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes())
+        Refusal::read(
+            StatusCode::from_u16(status).unwrap(),
+            &HeaderMap::new(),
+            body.as_bytes(),
+        )
     }
 
     #[test]
     fn a_refusal_shows_the_message_of_the_server() {
-        let body =
-            r#"{"statusCode":403,"error":"Forbidden","message":"This needs the role \"admin\"","code":"forbidden"}"#;
-        assert_eq!(refusal(403, body).to_string(), "This needs the role \"admin\" (403)");
-        assert_eq!(refusal(403, body).with_code(), "This needs the role \"admin\" (403, forbidden)");
+        let body = r#"{"statusCode":403,"error":"Forbidden","message":"This needs the role \"admin\"","code":"forbidden"}"#;
+        assert_eq!(
+            refusal(403, body).to_string(),
+            "This needs the role \"admin\" (403)"
+        );
+        assert_eq!(
+            refusal(403, body).with_code(),
+            "This needs the role \"admin\" (403, forbidden)"
+        );
         assert_eq!(refusal(502, "<html>").with_code(), "Bad Gateway (502)");
     }
 
@@ -187,22 +243,33 @@ mod tests {
     fn each_detail_is_shown_once() {
         let body = r#"{"message":"title: is required","details":[
             {"field":"title","problem":"is required"},{"field":"message","problem":"is too long"}]}"#;
-        assert_eq!(refusal(400, body).to_string(), "title: is required; message: is too long (400)");
+        assert_eq!(
+            refusal(400, body).to_string(),
+            "title: is required; message: is too long (400)"
+        );
     }
 
     #[test]
     fn an_answer_of_another_server_is_shown_by_its_status() {
         for body in ["", "<html>", "[]", "{}", r#"{"message":5}"#] {
-            assert_eq!(refusal(502, body).to_string(), "Bad Gateway (502)", "{body}");
+            assert_eq!(
+                refusal(502, body).to_string(),
+                "Bad Gateway (502)",
+                "{body}"
+            );
         }
         assert_eq!(refusal(599, "").to_string(), "refused (599)");
     }
 
     #[test]
     fn a_redirect_shows_its_target() {
-        let headers = HeaderMap::from_iter([(LOCATION, http::HeaderValue::from_static("https://h/a"))]);
+        let headers =
+            HeaderMap::from_iter([(LOCATION, http::HeaderValue::from_static("https://h/a"))]);
         let refusal = Refusal::read(StatusCode::PERMANENT_REDIRECT, &headers, b"");
-        assert_eq!(refusal.to_string(), "the server has moved to https://h/a (308)");
+        assert_eq!(
+            refusal.to_string(),
+            "the server has moved to https://h/a (308)"
+        );
     }
 
     #[test]
@@ -221,7 +288,10 @@ mod tests {
     #[test]
     fn retry_after_is_a_number_of_seconds() {
         let after = |text: &'static str| {
-            retry_after(&HeaderMap::from_iter([(RETRY_AFTER, http::HeaderValue::from_static(text))]))
+            retry_after(&HeaderMap::from_iter([(
+                RETRY_AFTER,
+                http::HeaderValue::from_static(text),
+            )]))
         };
         assert_eq!(after("7"), Some(Duration::from_secs(7)));
         assert_eq!(after("Wed, 21 Oct 2026 07:28:00 GMT"), None);

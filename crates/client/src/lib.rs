@@ -80,7 +80,9 @@ impl Client {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls(address.is_https())?).https_or_http();
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls(address.is_https())?)
+            .https_or_http();
         let connector = if http2 {
             connector.enable_all_versions().wrap_connector(tcp)
         } else {
@@ -88,8 +90,14 @@ impl Client {
         };
         // Each call has a connection of its own, because a reused one may be dead, which looks like
         // a lost answer.
-        let http = legacy::Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
-        Ok(Self { http, address, authorization })
+        let http = legacy::Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(0)
+            .build(connector);
+        Ok(Self {
+            http,
+            address,
+            authorization,
+        })
     }
 
     /// Posts JSON or an empty body, and returns the body of the answer if its status is 2xx. `key`
@@ -104,8 +112,12 @@ impl Client {
         let answered = async {
             let response = self.send(http::Method::POST, path, headers, body).await?;
             if response.status().is_success() {
-                let read = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
-                return Ok(read.map_err(|error| Failure::lost(&self.address, &*error))?.to_bytes());
+                let read = Limited::new(response.into_body(), MAX_ANSWER_BYTES)
+                    .collect()
+                    .await;
+                return Ok(read
+                    .map_err(|error| Failure::lost(&self.address, &*error))?
+                    .to_bytes());
             }
             Err(Failure::Refused(refusal(response).await))
         };
@@ -122,11 +134,17 @@ impl Client {
             headers.insert(LAST_EVENT_ID, id);
         }
         let opened = async {
-            let response = self.send(http::Method::GET, path, headers, Bytes::new()).await?;
+            let response = self
+                .send(http::Method::GET, path, headers, Bytes::new())
+                .await?;
             if response.status() != StatusCode::OK {
                 return Err(Failure::Refused(refusal(response).await));
             }
-            if is_event_stream(response.headers()) { Ok(response.into_body()) } else { Err(Failure::NoStream) }
+            if is_event_stream(response.headers()) {
+                Ok(response.into_body())
+            } else {
+                Err(Failure::NoStream)
+            }
         };
         self.within_timeout(opened).await
     }
@@ -154,9 +172,13 @@ impl Client {
         *request.uri_mut() = self.address.at(path)?;
         *request.headers_mut() = headers;
         let agent = concat!("tidings/", env!("CARGO_PKG_VERSION"));
-        request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(agent));
+        request
+            .headers_mut()
+            .insert(USER_AGENT, HeaderValue::from_static(agent));
         if let Some(authorization) = &self.authorization {
-            request.headers_mut().insert(AUTHORIZATION, authorization.clone());
+            request
+                .headers_mut()
+                .insert(AUTHORIZATION, authorization.clone());
         }
         self.http.request(request).await.map_err(|error| {
             if error.is_connect() {
@@ -167,9 +189,14 @@ impl Client {
         })
     }
 
-    async fn within_timeout<T>(&self, answered: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    async fn within_timeout<T>(
+        &self,
+        answered: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         let timed_out = |elapsed| Failure::lost(&self.address, &elapsed);
-        tokio::time::timeout(ANSWER_TIMEOUT, answered).await.map_err(timed_out)?
+        tokio::time::timeout(ANSWER_TIMEOUT, answered)
+            .await
+            .map_err(timed_out)?
     }
 }
 
@@ -184,7 +211,8 @@ fn bearer(token: &str) -> Result<HeaderValue, Error> {
 /// root certificates, because reading them takes longer than a publish.
 pub fn tls(https: bool) -> Result<rustls::ClientConfig, Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let versions = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let versions = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?;
     let roots = if https {
         hyper_rustls::ConfigBuilderExt::with_native_roots(versions).map_err(Error::Roots)?
     } else {
@@ -198,7 +226,9 @@ pub fn tls(https: bool) -> Result<rustls::ClientConfig, Error> {
 pub async fn refusal(response: Response<Incoming>) -> Refusal {
     let (head, body) = response.into_parts();
     let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
-    let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let body = body
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default();
     Refusal::read(head.status, &head.headers, &body)
 }
 
@@ -209,7 +239,10 @@ pub fn is_event_stream(headers: &HeaderMap) -> bool {
         let mime: mime::Mime = value.to_str().ok()?.parse().ok()?;
         Some(mime.type_() == mime::TEXT && mime.subtype() == "event-stream")
     };
-    headers.get(CONTENT_TYPE).and_then(essence).unwrap_or_default()
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(essence)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -219,7 +252,10 @@ mod tests {
     #[test]
     fn only_the_media_type_decides_whether_an_answer_is_an_event_stream() {
         let is_stream = |text: &'static str| {
-            is_event_stream(&HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(text))]))
+            is_event_stream(&HeaderMap::from_iter([(
+                CONTENT_TYPE,
+                HeaderValue::from_static(text),
+            )]))
         };
         assert!(is_stream("text/event-stream"));
         assert!(is_stream("Text/Event-Stream; charset=utf-8"));

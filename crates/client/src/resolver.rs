@@ -34,7 +34,10 @@ impl Service<Name> for Resolver {
     fn call(&mut self, name: Name) -> Self::Future {
         if name.as_str().eq_ignore_ascii_case("localhost") {
             // The connector sets the port.
-            let both = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), (Ipv6Addr::LOCALHOST, 0).into()];
+            let both = [
+                SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+                (Ipv6Addr::LOCALHOST, 0).into(),
+            ];
             return Box::pin(std::future::ready(Ok(Vec::from(both).into_iter())));
         }
         let resolving = self.0.call(name);

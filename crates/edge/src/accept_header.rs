@@ -34,7 +34,9 @@ pub fn accepts_event_stream(headers: &HeaderMap) -> bool {
     let Some(most_specific) = ranges.iter().filter_map(|range| range.specificity).max() else {
         return ranges.is_empty();
     };
-    ranges.iter().any(|range| range.specificity == Some(most_specific) && range.accepted)
+    ranges
+        .iter()
+        .any(|range| range.specificity == Some(most_specific) && range.accepted)
 }
 
 /// Whether the header names `text/event-stream` itself, as that of `EventSource` does.
@@ -44,7 +46,9 @@ pub fn names_event_stream(headers: &HeaderMap) -> bool {
 
 fn ranges(headers: &HeaderMap) -> impl Iterator<Item = Range> {
     let lines = headers.get_all(ACCEPT).iter();
-    lines.flat_map(|line| header_list::from_right(line.as_bytes(), b',')).filter_map(range)
+    lines
+        .flat_map(|line| header_list::from_right(line.as_bytes(), b','))
+        .filter_map(range)
 }
 
 /// Parses a media range. Returns `None` if the element is not one.
@@ -68,7 +72,10 @@ fn range(element: &[u8]) -> Option<Range> {
         None
     };
     let accepted = !header_list::from_right(parameters, b';').any(is_zero_weight);
-    Some(Range { specificity, accepted })
+    Some(Range {
+        specificity,
+        accepted,
+    })
 }
 
 /// Whether the parameter is a weight of zero: `q=0`, `q=0.`, `q=0.000`. A malformed weight is
@@ -77,8 +84,13 @@ fn is_zero_weight(parameter: &[u8]) -> bool {
     let Some(at) = parameter.iter().position(|byte| *byte == b'=') else {
         return false;
     };
-    let (name, value) = (parameter[..at].trim_ascii(), parameter[at + 1..].trim_ascii());
-    name.eq_ignore_ascii_case(b"q") && value.starts_with(b"0") && value.iter().all(|byte| b"0.".contains(byte))
+    let (name, value) = (
+        parameter[..at].trim_ascii(),
+        parameter[at + 1..].trim_ascii(),
+    );
+    name.eq_ignore_ascii_case(b"q")
+        && value.starts_with(b"0")
+        && value.iter().all(|byte| b"0.".contains(byte))
 }
 
 #[cfg(test)]
@@ -89,7 +101,10 @@ mod tests {
     use super::*;
 
     fn headers(lines: &[&str]) -> HeaderMap {
-        lines.iter().map(|line| (ACCEPT, HeaderValue::from_bytes(line.as_bytes()).unwrap())).collect()
+        lines
+            .iter()
+            .map(|line| (ACCEPT, HeaderValue::from_bytes(line.as_bytes()).unwrap()))
+            .collect()
     }
 
     fn accepts(line: &str) -> bool {
@@ -108,24 +123,44 @@ mod tests {
 
     #[test]
     fn each_range_that_covers_event_streams_accepts_them() {
-        for line in ["*/*", "text/*", "text/event-stream", "TEXT/Event-Stream", "text/html, */*;q=0.1", "*/* ; q=1"] {
+        for line in [
+            "*/*",
+            "text/*",
+            "text/event-stream",
+            "TEXT/Event-Stream",
+            "text/html, */*;q=0.1",
+            "*/* ; q=1",
+        ] {
             assert!(accepts(line), "{line}");
         }
-        assert!(accepts("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"), "what Java's URLConnection sends");
+        assert!(
+            accepts("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"),
+            "what Java's URLConnection sends"
+        );
         assert!(accepts("text/event-stream;charset=utf-8"));
     }
 
     #[test]
     fn ranges_that_do_not_cover_event_streams_do_not_accept_them() {
-        for line in ["application/json", "text/html, application/xml", "text/event-stream2", "*/json", "application/*"]
-        {
+        for line in [
+            "application/json",
+            "text/html, application/xml",
+            "text/event-stream2",
+            "*/json",
+            "application/*",
+        ] {
             assert!(!accepts(line), "{line}");
         }
     }
 
     #[test]
     fn a_range_with_a_weight_of_zero_does_not_accept() {
-        for line in ["text/event-stream;q=0", "text/event-stream; Q=0.000", "text/* ; q = 0.", "*/*;q=0"] {
+        for line in [
+            "text/event-stream;q=0",
+            "text/event-stream; Q=0.000",
+            "text/* ; q = 0.",
+            "*/*;q=0",
+        ] {
             assert!(!accepts(line), "{line}");
             assert!(!names(line), "{line}");
         }
@@ -134,7 +169,11 @@ mod tests {
 
     #[test]
     fn the_most_specific_range_decides_in_any_order() {
-        for line in ["text/event-stream;q=0, text/*, */*", "*/*, text/*, text/event-stream;q=0", "*/*, text/*;q=0"] {
+        for line in [
+            "text/event-stream;q=0, text/*, */*",
+            "*/*, text/*, text/event-stream;q=0",
+            "*/*, text/*;q=0",
+        ] {
             assert!(!accepts(line), "{line}");
         }
         for line in ["text/event-stream, text/*;q=0, */*;q=0", "*/*;q=0, text/*"] {
@@ -146,7 +185,10 @@ mod tests {
     fn several_lines_are_one_list() {
         let lines = headers(&["application/json", "text/event-stream"]);
         assert!(accepts_event_stream(&lines) && names_event_stream(&lines));
-        assert!(!accepts_event_stream(&headers(&["*/*", "text/event-stream;q=0"])));
+        assert!(!accepts_event_stream(&headers(&[
+            "*/*",
+            "text/event-stream;q=0"
+        ])));
     }
 
     #[test]
@@ -164,7 +206,10 @@ mod tests {
         assert!(names("text/event-stream"));
         assert!(names("application/json, text/event-stream;q=0.5"));
         assert!(!names("*/*, text/*"));
-        assert!(!names("application/json;note=\", text/event-stream,\""), "a name in quotes does not count");
+        assert!(
+            !names("application/json;note=\", text/event-stream,\""),
+            "a name in quotes does not count"
+        );
     }
 
     proptest! {

@@ -15,7 +15,8 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, VARY,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName,
+    IF_NONE_MATCH, VARY,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -33,9 +34,17 @@ impl Content {
     /// Creates content from its bytes.
     pub fn new(bytes: Bytes) -> Self {
         let hash = digest::digest(&digest::SHA256, &bytes);
-        let head = hash.as_ref().iter().take(6).fold(0, |head: u64, byte| head << 8 | u64::from(*byte));
+        let head = hash
+            .as_ref()
+            .iter()
+            .take(6)
+            .fold(0, |head: u64, byte| head << 8 | u64::from(*byte));
         let fingerprint = format!("{head:012x}");
-        Self { bytes, fingerprint, gzipped: OnceLock::new() }
+        Self {
+            bytes,
+            fingerprint,
+            gzipped: OnceLock::new(),
+        }
     }
 
     /// Twelve characters that identify the content: the first 48 bits of its SHA-256, in
@@ -64,7 +73,11 @@ pub fn answer(
 ) -> Response {
     let gzip = accepts_gzip(headers);
     // Each form has a tag of its own, because a strong tag identifies the bytes that are sent.
-    let tag = format!("\"{}{}\"", content.fingerprint, if gzip { "-gzip" } else { "" });
+    let tag = format!(
+        "\"{}{}\"",
+        content.fingerprint,
+        if gzip { "-gzip" } else { "" }
+    );
     let is_cached = client_has(headers, &tag);
     let body = match (is_cached, gzip) {
         (true, _) => Bytes::new(),
@@ -73,7 +86,9 @@ pub fn answer(
     };
     let mut response = Response::new(Body::from(body));
     let fields = response.headers_mut();
-    let mut put = |name: HeaderName, value: &'static str| fields.insert(name, HeaderValue::from_static(value));
+    let mut put = |name: HeaderName, value: &'static str| {
+        fields.insert(name, HeaderValue::from_static(value))
+    };
     put(CACHE_CONTROL, cache_control);
     put(VARY, "accept-encoding");
     if !is_cached {
@@ -95,21 +110,28 @@ pub fn answer(
 /// because `If-None-Match` uses the weak comparison.
 fn client_has(headers: &HeaderMap, tag: &str) -> bool {
     let lines = headers.get_all(IF_NONE_MATCH).iter();
-    lines.flat_map(|line| header_list::from_right(line.as_bytes(), b',')).any(|one| {
-        let one = one.strip_prefix(b"W/").unwrap_or(one);
-        one == tag.as_bytes() || one == b"*"
-    })
+    lines
+        .flat_map(|line| header_list::from_right(line.as_bytes(), b','))
+        .any(|one| {
+            let one = one.strip_prefix(b"W/").unwrap_or(one);
+            one == tag.as_bytes() || one == b"*"
+        })
 }
 
 fn accepts_gzip(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(ACCEPT_ENCODING).iter();
-    lines.flat_map(|line| header_list::from_right(line.as_bytes(), b',')).any(|element| {
-        let mut parts = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-        let named = parts.next().is_some_and(|coding| coding.eq_ignore_ascii_case(b"gzip"));
-        let refused =
-            parts.any(|weight| weight.starts_with(b"q=0") && weight[3..].iter().all(|byte| b"0.".contains(byte)));
-        named && !refused
-    })
+    lines
+        .flat_map(|line| header_list::from_right(line.as_bytes(), b','))
+        .any(|element| {
+            let mut parts = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+            let named = parts
+                .next()
+                .is_some_and(|coding| coding.eq_ignore_ascii_case(b"gzip"));
+            let refused = parts.any(|weight| {
+                weight.starts_with(b"q=0") && weight[3..].iter().all(|byte| b"0.".contains(byte))
+            });
+            named && !refused
+        })
 }
 
 #[cfg(test)]
@@ -136,13 +158,28 @@ mod tests {
         let first = answer(&HeaderMap::new(), "text/plain", "no-cache", &content);
         let tag = first.headers()[ETAG].to_str().unwrap().to_owned();
         assert_eq!((first.status(), tag.len()), (StatusCode::OK, 14));
-        for known in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}"), "*".to_owned()] {
-            let headers = HeaderMap::from_iter([(IF_NONE_MATCH, HeaderValue::try_from(known).unwrap())]);
-            assert_eq!(answer(&headers, "text/plain", "no-cache", &content).status(), StatusCode::NOT_MODIFIED);
+        for known in [
+            tag.clone(),
+            format!("W/{tag}"),
+            format!("\"x\", {tag}"),
+            "*".to_owned(),
+        ] {
+            let headers =
+                HeaderMap::from_iter([(IF_NONE_MATCH, HeaderValue::try_from(known).unwrap())]);
+            assert_eq!(
+                answer(&headers, "text/plain", "no-cache", &content).status(),
+                StatusCode::NOT_MODIFIED
+            );
         }
         let other = with(IF_NONE_MATCH, "\"other\"");
-        assert_eq!(answer(&other, "text/plain", "no-cache", &content).status(), StatusCode::OK);
+        assert_eq!(
+            answer(&other, "text/plain", "no-cache", &content).status(),
+            StatusCode::OK
+        );
         let gzip = with(ACCEPT_ENCODING, "gzip");
-        assert_ne!(answer(&gzip, "text/plain", "no-cache", &content).headers()[ETAG], tag.as_str());
+        assert_ne!(
+            answer(&gzip, "text/plain", "no-cache", &content).headers()[ETAG],
+            tag.as_str()
+        );
     }
 }

@@ -9,7 +9,9 @@ use http::uri::PathAndQuery;
 /// may request `/health` directly.
 pub fn strip(base: &str, mut request: Request) -> Request {
     let uri = request.uri();
-    let rest = uri.path_and_query().and_then(|path| path.as_str().strip_prefix(base));
+    let rest = uri
+        .path_and_query()
+        .and_then(|path| path.as_str().strip_prefix(base));
     let stripped = match rest {
         Some("") => Some("/".to_owned()),
         Some(rest) if rest.starts_with('/') => Some(rest.to_owned()),
@@ -29,7 +31,8 @@ pub fn strip(base: &str, mut request: Request) -> Request {
 /// The part of `path` behind `base`. It is empty for `base` itself, and `None` if the path is not
 /// below `base`.
 pub fn below<'a>(base: &str, path: &'a str) -> Option<&'a str> {
-    path.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+    path.strip_prefix(base)
+        .filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]

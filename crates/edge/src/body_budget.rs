@@ -63,19 +63,41 @@ impl BodyBudget {
             // Refused before the body is sent, if the client asked first (`Expect: 100-continue`).
             return Err(too_large());
         }
-        let mut arrived = CollectedBody { bytes: Vec::new(), share: self.take(OVERHEAD_KIB)? };
+        let mut arrived = CollectedBody {
+            bytes: Vec::new(),
+            share: self.take(OVERHEAD_KIB)?,
+        };
         let deadline = Instant::now() + TIMEOUT;
         loop {
-            let frame = match tokio::time::timeout_at(deadline.min(Instant::now() + MAX_PAUSE), body.frame()).await {
+            let frame = match tokio::time::timeout_at(
+                deadline.min(Instant::now() + MAX_PAUSE),
+                body.frame(),
+            )
+            .await
+            {
                 Ok(Some(Ok(frame))) => frame,
                 Ok(None) => return Ok(arrived),
                 Ok(Some(Err(_))) => {
-                    return Err(Error::new(Code::InvalidJson, "The connection failed before the body was complete"));
+                    return Err(Error::new(
+                        Code::InvalidJson,
+                        "The connection failed before the body was complete",
+                    ));
                 }
-                Err(_) if Instant::now() < deadline && self.free.available_permits() > SCARCE_KIB => continue,
-                Err(_) => return Err(Error::new(Code::RequestTimeout, "The body did not arrive in time")),
+                Err(_)
+                    if Instant::now() < deadline && self.free.available_permits() > SCARCE_KIB =>
+                {
+                    continue;
+                }
+                Err(_) => {
+                    return Err(Error::new(
+                        Code::RequestTimeout,
+                        "The body did not arrive in time",
+                    ));
+                }
             };
-            let Some(data) = frame.data_ref() else { continue };
+            let Some(data) = frame.data_ref() else {
+                continue;
+            };
             let length = arrived.bytes.len() + data.len();
             if length > limit {
                 return Err(too_large());
@@ -87,12 +109,20 @@ impl BodyBudget {
 
     /// Makes space for `length` bytes. The capacity doubles, so that few bytes are copied twice,
     /// but does not exceed `expected`, the length of the whole body as far as it is known.
-    fn grow(&self, arrived: &mut CollectedBody, length: usize, expected: usize) -> Result<(), Error> {
+    fn grow(
+        &self,
+        arrived: &mut CollectedBody,
+        length: usize,
+        expected: usize,
+    ) -> Result<(), Error> {
         let capacity = arrived.bytes.capacity();
         if length <= capacity {
             return Ok(());
         }
-        let wanted = length.max(capacity * 2).max(FIRST_SHARE_KIB << 10).min(expected.max(length));
+        let wanted = length
+            .max(capacity * 2)
+            .max(FIRST_SHARE_KIB << 10)
+            .min(expected.max(length));
         let more = wanted.div_ceil(1 << 10) - capacity.div_ceil(1 << 10);
         arrived.share.merge(self.take(more)?);
         arrived.bytes.reserve_exact(wanted - arrived.bytes.len());
@@ -101,11 +131,15 @@ impl BodyBudget {
 
     fn take(&self, kib: usize) -> Result<OwnedSemaphorePermit, Error> {
         let share = u32::try_from(kib.min(BUDGET_KIB)).unwrap_or(u32::MAX);
-        self.free.clone().try_acquire_many_owned(share).map_err(|_| {
-            self.refused.fetch_add(1, Ordering::Relaxed);
-            let message = "The server is receiving too many request bodies at once; try again later";
-            Error::new(Code::Overloaded, message).retry_after(RETRY_AFTER)
-        })
+        self.free
+            .clone()
+            .try_acquire_many_owned(share)
+            .map_err(|_| {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                let message =
+                    "The server is receiving too many request bodies at once; try again later";
+                Error::new(Code::Overloaded, message).retry_after(RETRY_AFTER)
+            })
     }
 
     /// The bytes that the bodies hold now.
@@ -126,7 +160,10 @@ impl BodyBudget {
 
 impl Default for BodyBudget {
     fn default() -> Self {
-        Self { free: Arc::new(Semaphore::new(BUDGET_KIB)), refused: AtomicU64::new(0) }
+        Self {
+            free: Arc::new(Semaphore::new(BUDGET_KIB)),
+            refused: AtomicU64::new(0),
+        }
     }
 }
 
@@ -160,7 +197,9 @@ mod tests {
             mut self: Pin<&mut Self>,
             cx: &mut Context<'_>,
         ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-            self.0.poll_recv(cx).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+            self.0
+                .poll_recv(cx)
+                .map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
         }
     }
 
@@ -188,12 +227,19 @@ mod tests {
         until(|| budget.held() > OVERHEAD_KIB << 10).await;
         assert!(budget.held() <= (OVERHEAD_KIB + FIRST_SHARE_KIB) << 10);
         for _ in 0..10 {
-            pieces.send(Bytes::from(vec![b'x'; 30 << 10])).await.unwrap();
+            pieces
+                .send(Bytes::from(vec![b'x'; 30 << 10]))
+                .await
+                .unwrap();
         }
         drop(pieces);
         let arrived = reading.await.unwrap().unwrap();
         assert_eq!(arrived.bytes().len(), 1 + (300 << 10));
-        assert!(((304 << 10)..=(608 << 10)).contains(&budget.held()), "{}", budget.held());
+        assert!(
+            ((304 << 10)..=(608 << 10)).contains(&budget.held()),
+            "{}",
+            budget.held()
+        );
         drop(arrived);
         assert_eq!(budget.held(), 0);
     }
@@ -214,18 +260,40 @@ mod tests {
         assert_eq!(refused.code(), Code::RequestTimeout);
         drop(others);
         let _all = budget.take(BUDGET_KIB).unwrap();
-        assert_eq!(budget.read(Body::from("{}"), 10).await.err().unwrap().code(), Code::Overloaded);
+        assert_eq!(
+            budget
+                .read(Body::from("{}"), 10)
+                .await
+                .err()
+                .unwrap()
+                .code(),
+            Code::Overloaded
+        );
         assert_eq!(budget.refused(), 1);
     }
 
     #[tokio::test]
     async fn a_body_that_is_too_large_is_refused_when_it_is_announced_or_when_it_arrives() {
         let budget = BodyBudget::default();
-        assert_eq!(budget.read(Body::from("123456"), 5).await.err().unwrap().code(), Code::PayloadTooLarge);
+        assert_eq!(
+            budget
+                .read(Body::from("123456"), 5)
+                .await
+                .err()
+                .unwrap()
+                .code(),
+            Code::PayloadTooLarge
+        );
         let (pieces, body) = body();
         pieces.send(Bytes::from_static(b"123456")).await.unwrap();
-        assert_eq!(budget.read(body, 5).await.err().unwrap().code(), Code::PayloadTooLarge);
-        assert_eq!(budget.read(Body::from("12345"), 5).await.unwrap().bytes(), b"12345");
+        assert_eq!(
+            budget.read(body, 5).await.err().unwrap().code(),
+            Code::PayloadTooLarge
+        );
+        assert_eq!(
+            budget.read(Body::from("12345"), 5).await.unwrap().bytes(),
+            b"12345"
+        );
         assert_eq!(budget.held(), 0);
     }
 }

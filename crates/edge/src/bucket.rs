@@ -32,7 +32,10 @@ impl Quota {
     /// A quota of `per_second`, with a capacity of twice that.
     pub(crate) fn twice(per_second: u64) -> Self {
         let per_second = per_second.max(1);
-        Self { capacity: per_second.saturating_mul(2), per_second }
+        Self {
+            capacity: per_second.saturating_mul(2),
+            per_second,
+        }
     }
 
     /// How long a bucket takes to fill by `cost`.
@@ -50,18 +53,24 @@ impl Quota {
 impl Bucket {
     /// How long it takes until the bucket is full.
     pub(crate) fn full_in(&self, now: Instant) -> Duration {
-        self.full_at.map_or(Duration::ZERO, |full| full.saturating_duration_since(now))
+        self.full_at
+            .map_or(Duration::ZERO, |full| full.saturating_duration_since(now))
     }
 
     /// How much is left; 0 if the bucket is in debt.
     pub(crate) fn left(&self, quota: Quota, now: Instant) -> u64 {
-        let used = (self.full_in(now).as_nanos() * u128::from(quota.per_second)).div_ceil(1_000_000_000);
-        quota.capacity.saturating_sub(u64::try_from(used).unwrap_or(u64::MAX))
+        let used =
+            (self.full_in(now).as_nanos() * u128::from(quota.per_second)).div_ceil(1_000_000_000);
+        quota
+            .capacity
+            .saturating_sub(u64::try_from(used).unwrap_or(u64::MAX))
     }
 
     /// How long it takes until something is left; `None` if something is left now.
     pub(crate) fn wait(&self, quota: Quota, now: Instant) -> Option<Duration> {
-        let wait = self.full_in(now).saturating_sub(quota.time_for(quota.capacity - 1));
+        let wait = self
+            .full_in(now)
+            .saturating_sub(quota.time_for(quota.capacity - 1));
         (!wait.is_zero()).then_some(wait)
     }
 
@@ -69,19 +78,25 @@ impl Bucket {
     /// empty or in debt, this is the time that [`Self::wait`] returns.
     pub(crate) fn more_in(&self, quota: Quota, now: Instant) -> Duration {
         let next = self.left(quota, now).saturating_add(1);
-        self.full_in(now).saturating_sub(quota.time_for(quota.capacity.saturating_sub(next)))
+        self.full_in(now)
+            .saturating_sub(quota.time_for(quota.capacity.saturating_sub(next)))
     }
 
     /// Takes `cost`, even if less is left.
     pub(crate) fn take(&mut self, cost: u64, quota: Quota, now: Instant) {
         // The debt is bounded, so that its end is within the range of the clock.
-        let full_in = self.full_in(now).saturating_add(quota.time_for(cost)).min(MAX_DEBT);
+        let full_in = self
+            .full_in(now)
+            .saturating_add(quota.time_for(cost))
+            .min(MAX_DEBT);
         self.full_at = Some(now + full_in);
     }
 
     /// Refunds a cost that was taken a moment ago.
     pub(crate) fn refund(&mut self, cost: u64, quota: Quota) {
-        self.full_at = self.full_at.and_then(|full| full.checked_sub(quota.time_for(cost)));
+        self.full_at = self
+            .full_at
+            .and_then(|full| full.checked_sub(quota.time_for(cost)));
     }
 }
 
@@ -90,12 +105,22 @@ const MAX_DEBT: Duration = Duration::from_hours(24);
 
 impl Window {
     /// Counts one. If `limit` is reached, returns how long it takes until one more can be counted.
-    pub(crate) fn take(&mut self, limit: u32, length: Duration, now: Instant) -> Result<(), Duration> {
+    pub(crate) fn take(
+        &mut self,
+        limit: u32,
+        length: Duration,
+        now: Instant,
+    ) -> Result<(), Duration> {
         if self.is_over(length, now) {
-            *self = Self { count: 0, since: Some(now) };
+            *self = Self {
+                count: 0,
+                since: Some(now),
+            };
         }
         if self.count >= limit {
-            return Err(self.since.map_or(length, |since| (since + length).saturating_duration_since(now)));
+            return Err(self.since.map_or(length, |since| {
+                (since + length).saturating_duration_since(now)
+            }));
         }
         self.count += 1;
         Ok(())
@@ -108,7 +133,8 @@ impl Window {
 
     /// Whether the window has passed.
     pub(crate) fn is_over(&self, length: Duration, now: Instant) -> bool {
-        self.since.is_none_or(|since| now.saturating_duration_since(since) >= length)
+        self.since
+            .is_none_or(|since| now.saturating_duration_since(since) >= length)
     }
 }
 
@@ -121,7 +147,10 @@ pub(crate) fn whole_seconds(span: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    const QUOTA: Quota = Quota { capacity: 20, per_second: 10 };
+    const QUOTA: Quota = Quota {
+        capacity: 20,
+        per_second: 10,
+    };
 
     #[tokio::test(start_paused = true)]
     async fn a_bucket_holds_its_capacity_and_then_fills_at_its_rate() {
@@ -133,12 +162,25 @@ mod tests {
         }
         assert_eq!(bucket.wait(QUOTA, start), Some(Duration::from_millis(100)));
         let later = start + Duration::from_millis(99);
-        assert_eq!((bucket.wait(QUOTA, later), bucket.left(QUOTA, later)), (Some(Duration::from_millis(1)), 0));
+        assert_eq!(
+            (bucket.wait(QUOTA, later), bucket.left(QUOTA, later)),
+            (Some(Duration::from_millis(1)), 0)
+        );
         let later = start + Duration::from_millis(100);
-        assert_eq!((bucket.wait(QUOTA, later), bucket.left(QUOTA, later)), (None, 1));
+        assert_eq!(
+            (bucket.wait(QUOTA, later), bucket.left(QUOTA, later)),
+            (None, 1)
+        );
         let later = start + QUOTA.window();
-        assert_eq!((bucket.full_in(later), bucket.left(QUOTA, later)), (Duration::ZERO, 20));
-        assert_eq!(bucket.left(QUOTA, later + Duration::from_hours(1)), 20, "it does not overflow");
+        assert_eq!(
+            (bucket.full_in(later), bucket.left(QUOTA, later)),
+            (Duration::ZERO, 20)
+        );
+        assert_eq!(
+            bucket.left(QUOTA, later + Duration::from_hours(1)),
+            20,
+            "it does not overflow"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -147,7 +189,10 @@ mod tests {
         bucket.take(19, QUOTA, start);
         bucket.take(31, QUOTA, start); // one was left, and thirty are owed
         assert_eq!(bucket.left(QUOTA, start), 0);
-        assert_eq!(bucket.wait(QUOTA, start), Some(Duration::from_millis(3_100)));
+        assert_eq!(
+            bucket.wait(QUOTA, start),
+            Some(Duration::from_millis(3_100))
+        );
         assert_eq!(bucket.more_in(QUOTA, start), Duration::from_millis(3_100));
         let mut absurd = Bucket::default();
         absurd.take(u64::MAX, Quota::twice(1), start);
@@ -184,10 +229,20 @@ mod tests {
             bucket.take(1, QUOTA, start);
             assert_eq!(bucket.more_in(QUOTA, start), Duration::from_millis(100));
         }
-        assert_eq!(bucket.wait(QUOTA, start), Some(Duration::from_millis(100)), "then it is empty");
+        assert_eq!(
+            bucket.wait(QUOTA, start),
+            Some(Duration::from_millis(100)),
+            "then it is empty"
+        );
         let later = start + Duration::from_millis(130);
-        assert_eq!((bucket.left(QUOTA, later), bucket.more_in(QUOTA, later)), (1, Duration::from_millis(70)));
-        assert_eq!(bucket.more_in(QUOTA, start + QUOTA.window()), Duration::ZERO);
+        assert_eq!(
+            (bucket.left(QUOTA, later), bucket.more_in(QUOTA, later)),
+            (1, Duration::from_millis(70))
+        );
+        assert_eq!(
+            bucket.more_in(QUOTA, start + QUOTA.window()),
+            Duration::ZERO
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -205,9 +260,15 @@ mod tests {
         let (mut window, start) = (Window::default(), Instant::now());
         let minute = Duration::from_mins(1);
         for second in 0..3 {
-            assert_eq!(window.take(3, minute, start + Duration::from_secs(second)), Ok(()));
+            assert_eq!(
+                window.take(3, minute, start + Duration::from_secs(second)),
+                Ok(())
+            );
         }
-        assert_eq!(window.take(3, minute, start + Duration::from_secs(3)), Err(Duration::from_secs(57)));
+        assert_eq!(
+            window.take(3, minute, start + Duration::from_secs(3)),
+            Err(Duration::from_secs(57))
+        );
         assert_eq!(window.take(3, minute, start + minute), Ok(()));
         assert!(!window.is_over(minute, start + minute));
         assert!(window.is_over(minute, start + 2 * minute));

@@ -72,7 +72,11 @@ where
 
 /// The answer to a request that panicked. The panic is attached to it for the layer that logs.
 fn panic_response(panic: Option<Panic>) -> Response {
-    let mut response = Error::new(Code::Internal, "The server has a fault; its log has the details").into_response();
+    let mut response = Error::new(
+        Code::Internal,
+        "The server has a fault; its log has the details",
+    )
+    .into_response();
     if let Some(panic) = panic {
         response.extensions_mut().insert(Arc::new(panic));
     }

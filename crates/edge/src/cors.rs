@@ -46,7 +46,13 @@ const EXPOSED_HEADERS: [HeaderName; 5] = [
     HeaderName::from_static("idempotency-replayed"),
 ];
 
-const METHODS: [Method; 5] = [Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::OPTIONS];
+const METHODS: [Method; 5] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::DELETE,
+    Method::OPTIONS,
+];
 
 /// How long a browser may cache the answer to a preflight. This is the most that Chromium allows.
 const MAX_AGE: Duration = Duration::from_hours(2);
@@ -82,7 +88,8 @@ pub enum Error {
     AnyWithCredentials,
     /// The origin has none of the allowed forms.
     #[error(
-        "`{0}` is not an origin: allowed are `https://app.example.com`, `https://*.example.com`, `/^regex$/`, `null` and `*`"
+        "`{0}` is not an origin: allowed are `https://app.example.com`, `https://*.example.com`, \
+         `/^regex$/`, `null` and `*`"
     )]
     Origin(String),
     /// The regular expression between the slashes does not compile.
@@ -120,10 +127,22 @@ impl AllowedOrigins {
             if options.credentials {
                 return Err(Error::AnyWithCredentials);
             }
-            return Ok(Self { rules: Arc::default(), credentials: false, development: false });
+            return Ok(Self {
+                rules: Arc::default(),
+                credentials: false,
+                development: false,
+            });
         }
-        let rules = options.origins.iter().map(|text| Rule::parse(text)).collect::<Result<_, _>>()?;
-        Ok(Self { rules, credentials: options.credentials, development: options.development })
+        let rules = options
+            .origins
+            .iter()
+            .map(|text| Rule::parse(text))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            rules,
+            credentials: options.credentials,
+            development: options.development,
+        })
     }
 
     /// Whether pages of this origin may read answers.
@@ -133,14 +152,19 @@ impl AllowedOrigins {
 
     /// Whether pages of this origin may send cookies and `Authorization`, and read the answers.
     pub fn may_send_credentials(&self, origin: &HeaderValue) -> bool {
-        (self.credentials && is_listed(&self.rules, origin)) || (self.development && is_local(origin))
+        (self.credentials && is_listed(&self.rules, origin))
+            || (self.development && is_local(origin))
     }
 }
 
 /// The layer that answers preflights and adds the CORS headers to answers, by the rules of
 /// `options`.
 pub fn layer(options: &Options) -> Result<CorsLayer, Error> {
-    let more = options.headers.iter().filter(|header| !ALLOWED_HEADERS.contains(header)).cloned();
+    let more = options
+        .headers
+        .iter()
+        .filter(|header| !ALLOWED_HEADERS.contains(header))
+        .cloned();
     let layer = CorsLayer::new()
         .allow_methods(METHODS)
         .allow_headers(ALLOWED_HEADERS.into_iter().chain(more).collect::<Vec<_>>())
@@ -152,8 +176,12 @@ pub fn layer(options: &Options) -> Result<CorsLayer, Error> {
     }
     let readers = allowed.clone();
     let readers = AllowOrigin::predicate(move |origin, _| readers.may_read(origin));
-    let with_credentials = AllowCredentials::predicate(move |origin, _| allowed.may_send_credentials(origin));
-    Ok(layer.allow_origin(readers).allow_credentials(with_credentials).vary([ORIGIN]))
+    let with_credentials =
+        AllowCredentials::predicate(move |origin, _| allowed.may_send_credentials(origin));
+    Ok(layer
+        .allow_origin(readers)
+        .allow_credentials(with_credentials)
+        .vary([ORIGIN]))
 }
 
 fn is_listed(rules: &[Rule], value: &HeaderValue) -> bool {
@@ -171,7 +199,11 @@ fn is_listed(rules: &[Rule], value: &HeaderValue) -> bool {
 }
 
 fn is_local(value: &HeaderValue) -> bool {
-    value.to_str().ok().and_then(Origin::parse).is_some_and(|origin| origin.is_local())
+    value
+        .to_str()
+        .ok()
+        .and_then(Origin::parse)
+        .is_some_and(|origin| origin.is_local())
 }
 
 impl Rule {
@@ -181,8 +213,14 @@ impl Rule {
             return Ok(Self::Null);
         }
         if let Some(pattern) = text.strip_prefix('/') {
-            let pattern = pattern.strip_suffix('/').filter(|pattern| !pattern.is_empty()).ok_or_else(unknown)?;
-            return Self::pattern(pattern).map_err(|source| Error::Pattern { pattern: text.to_owned(), source });
+            let pattern = pattern
+                .strip_suffix('/')
+                .filter(|pattern| !pattern.is_empty())
+                .ok_or_else(unknown)?;
+            return Self::pattern(pattern).map_err(|source| Error::Pattern {
+                pattern: text.to_owned(),
+                source,
+            });
         }
         let text = text.strip_suffix('/').unwrap_or(text);
         if let Some((scheme, parent)) = text.split_once("://*.") {

@@ -65,11 +65,18 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
                 let mut members = Members::new();
                 while let Some((name, value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
                     match members.entry(name) {
-                        Entry::Vacant(entry) => drop(entry.insert(FieldValue { value, is_ambiguous: false })),
+                        Entry::Vacant(entry) => drop(entry.insert(FieldValue {
+                            value,
+                            is_ambiguous: false,
+                        })),
                         Entry::Occupied(mut entry) => {
                             let before = entry.get();
-                            let is_ambiguous = before.is_ambiguous || before.value.get() != value.get();
-                            entry.insert(FieldValue { value, is_ambiguous });
+                            let is_ambiguous =
+                                before.is_ambiguous || before.value.get() != value.get();
+                            entry.insert(FieldValue {
+                                value,
+                                is_ambiguous,
+                            });
                         }
                     }
                 }
@@ -91,7 +98,10 @@ impl<'a> Fields<'a> {
         match serde_json::from_slice(body) {
             Ok(Object(remaining)) => {
                 i_json::check(body)?;
-                Ok(Self { remaining, problems: Vec::new() })
+                Ok(Self {
+                    remaining,
+                    problems: Vec::new(),
+                })
             }
             Err(error) => {
                 // An unpaired surrogate in a name fails here, although it is JSON. The error of
@@ -106,11 +116,19 @@ impl<'a> Fields<'a> {
     /// `name` only by case, `_` and `-`. Used for a field whose absence changes the meaning of the
     /// body.
     pub fn check_spelling(&self, name: &'static str) -> Result<(), Error> {
-        if self.remaining.get(name).is_some_and(|given| given.is_ambiguous) {
+        if self
+            .remaining
+            .get(name)
+            .is_some_and(|given| given.is_ambiguous)
+        {
             return Err(Error::field(name, "is given twice, with different values"));
         }
         let expected = normalized(name);
-        match self.remaining.keys().find(|other| *other.0 != *name && normalized(&other.0) == expected) {
+        match self
+            .remaining
+            .keys()
+            .find(|other| *other.0 != *name && normalized(&other.0) == expected)
+        {
             Some(other) => Err(Error::field(name, misspelled(name, &other.0))),
             None => Ok(()),
         }
@@ -120,11 +138,16 @@ impl<'a> Fields<'a> {
     /// returns an empty string, and [`Fields::finish`] will report the problem.
     pub fn text(&mut self, name: &'static str, length: RangeInclusive<usize>) -> String {
         let text = self.required(name);
-        text.and_then(|text| self.checked(name, text, length)).unwrap_or_default()
+        text.and_then(|text| self.checked(name, text, length))
+            .unwrap_or_default()
     }
 
     /// Returns a string of `length` characters, if the field is present.
-    pub fn maybe_text(&mut self, name: &'static str, length: RangeInclusive<usize>) -> Option<String> {
+    pub fn maybe_text(
+        &mut self,
+        name: &'static str,
+        length: RangeInclusive<usize>,
+    ) -> Option<String> {
         let text = self.string(name)?;
         self.checked(name, text, length)
     }
@@ -134,7 +157,8 @@ impl<'a> Fields<'a> {
     /// report the problem.
     pub fn trimmed(&mut self, name: &'static str, length: RangeInclusive<usize>) -> String {
         let text = self.required(name).map(|text| text.trim().to_owned());
-        text.and_then(|text| self.checked(name, text, length)).unwrap_or_default()
+        text.and_then(|text| self.checked(name, text, length))
+            .unwrap_or_default()
     }
 
     /// Returns a name that is required ([`is_name`]). If it is missing or wrong, returns an empty
@@ -151,7 +175,11 @@ impl<'a> Fields<'a> {
     }
 
     /// Returns one of `choices`, if the field is present.
-    pub fn maybe_choice(&mut self, name: &'static str, choices: &[&'static str]) -> Option<&'static str> {
+    pub fn maybe_choice(
+        &mut self,
+        name: &'static str,
+        choices: &[&'static str],
+    ) -> Option<&'static str> {
         let text = self.string(name)?;
         let choice = choices.iter().copied().find(|choice| *choice == text);
         if choice.is_none() {
@@ -179,7 +207,10 @@ impl<'a> Fields<'a> {
 
     /// Adds a problem.
     pub fn problem(&mut self, field: &'static str, problem: impl Into<String>) {
-        self.problems.push(Problem { field: field.into(), problem: problem.into() });
+        self.problems.push(Problem {
+            field: field.into(),
+            problem: problem.into(),
+        });
     }
 
     /// Returns all fields that were not taken yet, except those that only the server sets. They are
@@ -204,7 +235,11 @@ impl<'a> Fields<'a> {
     /// Fails if there are problems. The error reports all of them.
     #[inline]
     pub fn finish(self) -> Result<(), Error> {
-        if self.problems.is_empty() { Ok(()) } else { Err(Error::validation(self.problems)) }
+        if self.problems.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::validation(self.problems))
+        }
     }
 
     /// Returns a string that is required. Records a problem if it is missing.
@@ -230,13 +265,21 @@ impl<'a> Fields<'a> {
     }
 
     /// Returns the text if its length is right. Records a problem if it is not.
-    fn checked(&mut self, name: &'static str, text: String, length: RangeInclusive<usize>) -> Option<String> {
+    fn checked(
+        &mut self,
+        name: &'static str,
+        text: String,
+        length: RangeInclusive<usize>,
+    ) -> Option<String> {
         let chars = text.chars().count();
         if length.contains(&chars) {
             return Some(text);
         }
         let (min, max) = length.into_inner();
-        self.problem(name, format!("must have {min} to {max} characters, it has {chars}"));
+        self.problem(
+            name,
+            format!("must have {min} to {max} characters, it has {chars}"),
+        );
         None
     }
 }
@@ -249,19 +292,28 @@ pub const NOT_A_NAME: &str = "must be 1 to 128 letters, digits and -_.:@, and ne
 /// 3986, section 5.2.4), which makes it another path.
 pub fn is_name(text: &str) -> bool {
     (1..=128).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:@".contains(&byte))
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:@".contains(&byte))
         && !matches!(text, "." | "..")
 }
 
 /// Checks a name in a path or a query.
 pub fn checked_name<'a>(field: &'static str, text: &'a str) -> Result<&'a str, Error> {
-    if is_name(text) { Ok(text) } else { Err(Error::field(field, NOT_A_NAME)) }
+    if is_name(text) {
+        Ok(text)
+    } else {
+        Err(Error::field(field, NOT_A_NAME))
+    }
 }
 
 /// Parses a whole body as one JSON value of any type.
 pub fn parse(body: &[u8]) -> Result<&RawValue, Error> {
     if body.trim_ascii().is_empty() {
-        return Err(Error::new(Code::InvalidJson, "The body is empty; send JSON"));
+        return Err(Error::new(
+            Code::InvalidJson,
+            "The body is empty; send JSON",
+        ));
     }
     let value = serde_json::from_slice(body).map_err(|error| not_json(body, &error))?;
     i_json::check(body)?;
@@ -271,7 +323,9 @@ pub fn parse(body: &[u8]) -> Result<&RawValue, Error> {
 /// The error for a body that is not JSON.
 fn not_json(body: &[u8], error: &serde_json::Error) -> Error {
     let message = match body {
-        [0xef, 0xbb, 0xbf, ..] => "The body begins with a UTF-8 byte order mark; send JSON without one".into(),
+        [0xef, 0xbb, 0xbf, ..] => {
+            "The body begins with a UTF-8 byte order mark; send JSON without one".into()
+        }
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "The body is UTF-16; send JSON in UTF-8".into(),
         _ => format!("The body is not JSON: {error}"),
     };
@@ -307,8 +361,14 @@ mod tests {
 
     #[test]
     fn fields_that_only_the_server_sets_are_not_passed_on() {
-        let mut fields = Fields::parse(br#"{"id":1,"x": [ 1 ],"timestamp":2,"username":"root","y":2,"x":3}"#).unwrap();
-        let rest: Vec<_> = fields.rest().iter().map(|(name, value)| format!("{name}={}", value.as_str())).collect();
+        let mut fields =
+            Fields::parse(br#"{"id":1,"x": [ 1 ],"timestamp":2,"username":"root","y":2,"x":3}"#)
+                .unwrap();
+        let rest: Vec<_> = fields
+            .rest()
+            .iter()
+            .map(|(name, value)| format!("{name}={}", value.as_str()))
+            .collect();
         assert_eq!(rest, ["x=3", "y=2"]);
     }
 
@@ -316,17 +376,33 @@ mod tests {
     fn a_field_with_another_spelling_or_with_two_values_is_refused() {
         let only = |body: &str| {
             let fields = Fields::parse(body.as_bytes()).unwrap();
-            fields.check_spelling("targetUserId").map_err(|error| error.to_string())
+            fields
+                .check_spelling("targetUserId")
+                .map_err(|error| error.to_string())
         };
-        for good in [r#"{"targetUserId":"a"}"#, "{}", r#"{"targetUserId":"a","targetUserId":"a"}"#, r#"{"userId":"a"}"#]
-        {
+        for good in [
+            r#"{"targetUserId":"a"}"#,
+            "{}",
+            r#"{"targetUserId":"a","targetUserId":"a"}"#,
+            r#"{"userId":"a"}"#,
+        ] {
             assert_eq!(only(good), Ok(()), "{good}");
         }
-        for bad in ["targetUserID", "targetuserid", "target_user_id", "TARGET-USER-ID", "_targetUserId"] {
+        for bad in [
+            "targetUserID",
+            "targetuserid",
+            "target_user_id",
+            "TARGET-USER-ID",
+            "_targetUserId",
+        ] {
             let error = only(&format!(r#"{{"title":"T","{bad}":"a"}}"#)).unwrap_err();
-            assert_eq!(error, format!("targetUserId: is misspelled as `{bad}`; write `targetUserId`"));
+            assert_eq!(
+                error,
+                format!("targetUserId: is misspelled as `{bad}`; write `targetUserId`")
+            );
         }
-        let error = only(r#"{"targetUserId":"a","targetUserId":"b","targetUserId":"b"}"#).unwrap_err();
+        let error =
+            only(r#"{"targetUserId":"a","targetUserId":"b","targetUserId":"b"}"#).unwrap_err();
         assert_eq!(error, "targetUserId: is given twice, with different values");
     }
 
@@ -339,7 +415,16 @@ mod tests {
 
     #[test]
     fn dot_and_dot_dot_are_not_names() {
-        for good in ["general", "a.b", "...", ".a", "..a", "-", "a:b@c", &"x".repeat(128)] {
+        for good in [
+            "general",
+            "a.b",
+            "...",
+            ".a",
+            "..a",
+            "-",
+            "a:b@c",
+            &"x".repeat(128),
+        ] {
             assert!(is_name(good), "{good}");
         }
         for bad in ["", ".", "..", "a/b", "a b", "é", "%2E%2E", &"x".repeat(129)] {

@@ -29,17 +29,24 @@ pub(super) fn from_right(value: &[u8], separator: u8) -> impl Iterator<Item = &[
 fn last_unquoted(text: &[u8], separator: u8) -> Option<usize> {
     let mut end = text.len();
     loop {
-        let at = text[..end].iter().rposition(|byte| *byte == separator || *byte == b'"')?;
+        let at = text[..end]
+            .iter()
+            .rposition(|byte| *byte == separator || *byte == b'"')?;
         if text[at] == separator {
             return Some(at);
         }
-        end = text[..at].iter().rposition(|byte| *byte == b'"').unwrap_or(at);
+        end = text[..at]
+            .iter()
+            .rposition(|byte| *byte == b'"')
+            .unwrap_or(at);
     }
 }
 
 /// `text` without the quotes around it, if there are any.
 pub(super) fn unquoted(text: &[u8]) -> &[u8] {
-    text.strip_prefix(b"\"").and_then(|inner| inner.strip_suffix(b"\"")).unwrap_or(text)
+    text.strip_prefix(b"\"")
+        .and_then(|inner| inner.strip_suffix(b"\""))
+        .unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -49,7 +56,9 @@ mod tests {
     use super::*;
 
     fn split(value: &str) -> Vec<&str> {
-        from_right(value.as_bytes(), b',').map(|element| std::str::from_utf8(element).unwrap()).collect()
+        from_right(value.as_bytes(), b',')
+            .map(|element| std::str::from_utf8(element).unwrap())
+            .collect()
     }
 
     #[test]

@@ -20,14 +20,20 @@ use crate::error::Error;
 
 /// The layer for every method but `OPTIONS`. It is below the layers that every answer passes.
 pub fn layer<S>() -> impl Layer<S, Service = RequireHost<S>> + Clone {
-    layer_fn(|inner| RequireHost { inner, preflights: false })
+    layer_fn(|inner| RequireHost {
+        inner,
+        preflights: false,
+    })
 }
 
 /// The layer for `OPTIONS`. It is above the CORS layer, which answers every such request and passes
 /// none on. So no page can read this refusal, and none needs to, because every browser sends the
 /// header.
 pub fn layer_for_preflights<S>() -> impl Layer<S, Service = RequireHost<S>> + Clone {
-    layer_fn(|inner| RequireHost { inner, preflights: true })
+    layer_fn(|inner| RequireHost {
+        inner,
+        preflights: true,
+    })
 }
 
 /// A service that calls the inner service only if the request has a valid `Host`.
@@ -63,7 +69,9 @@ where
         let is_checked = (request.method() == Method::OPTIONS) == self.preflights;
         match is_checked.then(|| problem(&request)).flatten() {
             None => RequireHostFuture::Inner(self.inner.call(request)),
-            Some(problem) => RequireHostFuture::Refused(Some(Error::field("Host", problem).into_response())),
+            Some(problem) => {
+                RequireHostFuture::Refused(Some(Error::field("Host", problem).into_response()))
+            }
         }
     }
 }
@@ -95,7 +103,9 @@ fn problem(request: &Request) -> Option<&'static str> {
     let mut hosts = request.headers().get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(_), Some(_)) => Some("is given more than once"),
-        (Some(host), None) if !is_host(host) => Some("must be a name or an address, optionally with a port"),
+        (Some(host), None) if !is_host(host) => {
+            Some("must be a name or an address, optionally with a port")
+        }
         (None, _) if version == Version::HTTP_11 => Some("is required by HTTP/1.1"),
         _ => None,
     }
@@ -103,7 +113,8 @@ fn problem(request: &Request) -> Option<&'static str> {
 
 /// Whether the value is `uri-host [ ":" port ]`. It may be empty, for targets without a host.
 fn is_host(value: &HeaderValue) -> bool {
-    value.is_empty() || (Authority::try_from(value.as_bytes()).is_ok() && !value.as_bytes().contains(&b'@'))
+    value.is_empty()
+        || (Authority::try_from(value.as_bytes()).is_ok() && !value.as_bytes().contains(&b'@'))
 }
 
 #[cfg(test)]
@@ -113,7 +124,16 @@ mod tests {
     #[test]
     fn a_host_is_a_name_or_an_address_with_or_without_a_port() {
         let is_host = |text: &'static str| is_host(&HeaderValue::from_static(text));
-        for good in ["", "x", "localhost:3000", "my_service:80", "127.0.0.1", "[::1]:3000", "a.b-c.example", "x:"] {
+        for good in [
+            "",
+            "x",
+            "localhost:3000",
+            "my_service:80",
+            "127.0.0.1",
+            "[::1]:3000",
+            "a.b-c.example",
+            "x:",
+        ] {
             assert!(is_host(good), "{good:?}");
         }
         for bad in ["a b", "a@b", "a/b", "http://x", "[::1", "a?b"] {

@@ -32,10 +32,20 @@ pub fn check(text: &[u8]) -> Result<(), Error> {
     if !is_suspicious(text) {
         return Ok(());
     }
-    let mut walk =
-        Walk { text, at: 0, levels: Vec::new(), unreported_levels: 0, expects_name: false, problems: Vec::new() };
+    let mut walk = Walk {
+        text,
+        at: 0,
+        levels: Vec::new(),
+        unreported_levels: 0,
+        expects_name: false,
+        problems: Vec::new(),
+    };
     walk.run();
-    if walk.problems.is_empty() { Ok(()) } else { Err(Error::validation(walk.problems)) }
+    if walk.problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::validation(walk.problems))
+    }
 }
 
 /// Whether the text may contain something that has to be refused: `\u`, a digit before an `e`, or
@@ -45,8 +55,15 @@ fn is_suspicious(text: &[u8]) -> bool {
     let pairs = text.iter().zip(text.get(1..).unwrap_or_default());
     let escape = |a: u8, b: u8| a == b'\\' && b == b'u';
     let exponent = |a: u8, b: u8| a.is_ascii_digit() && (b | 0x20) == b'e';
-    let found = pairs.fold(false, |found, (&a, &b)| found | escape(a, b) | exponent(a, b));
-    found || text.iter().skip(MIN_OVERFLOW_DIGITS - 1).step_by(MIN_OVERFLOW_DIGITS).any(u8::is_ascii_digit)
+    let found = pairs.fold(false, |found, (&a, &b)| {
+        found | escape(a, b) | exponent(a, b)
+    });
+    found
+        || text
+            .iter()
+            .skip(MIN_OVERFLOW_DIGITS - 1)
+            .step_by(MIN_OVERFLOW_DIGITS)
+            .any(u8::is_ascii_digit)
 }
 
 /// The state of a walk through a text, from token to token.
@@ -139,7 +156,8 @@ impl Walk<'_> {
         if let Some(escape) = unpaired {
             let escape = self.shown(escape);
             let holder = if is_name { "has a name with" } else { "has" };
-            let problem = format!("{holder} an unpaired surrogate, {escape}, which is half of a character");
+            let problem =
+                format!("{holder} an unpaired surrogate, {escape}, which is half of a character");
             self.problem(problem);
         }
         if is_name && let Some(Level::Object(name)) = self.levels.last_mut() {
@@ -149,15 +167,23 @@ impl Walk<'_> {
 
     fn number(&mut self) {
         let rest = &self.text[self.at..];
-        let length =
-            rest.iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')).count();
+        let length = rest
+            .iter()
+            .take_while(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'))
+            .count();
         let number = self.at..self.at + length;
         self.at = number.end;
-        let long = length >= MIN_OVERFLOW_DIGITS || memchr::memchr2(b'e', b'E', &rest[..length]).is_some();
-        let value =
-            std::str::from_utf8(&rest[..length]).ok().filter(|_| long).and_then(|text| text.parse::<f64>().ok());
+        let long =
+            length >= MIN_OVERFLOW_DIGITS || memchr::memchr2(b'e', b'E', &rest[..length]).is_some();
+        let value = std::str::from_utf8(&rest[..length])
+            .ok()
+            .filter(|_| long)
+            .and_then(|text| text.parse::<f64>().ok());
         if value.is_some_and(f64::is_infinite) {
-            let problem = format!("is {}, which is more than a double holds", self.shown(number));
+            let problem = format!(
+                "is {}, which is more than a double holds",
+                self.shown(number)
+            );
             self.problem(problem);
         }
     }
@@ -175,8 +201,8 @@ impl Walk<'_> {
                 Level::Object(name) if name.is_empty() => {}
                 Level::Object(name) => {
                     let quoted = self.text.get(name.clone()).unwrap_or_default();
-                    let name =
-                        serde_json::from_slice(quoted).unwrap_or_else(|_| String::from_utf8_lossy(quoted).into_owned());
+                    let name = serde_json::from_slice(quoted)
+                        .unwrap_or_else(|_| String::from_utf8_lossy(quoted).into_owned());
                     place.extend((!place.is_empty()).then_some('.'));
                     place.extend(name.chars().take(MAX_NAME));
                 }
@@ -194,7 +220,9 @@ impl Walk<'_> {
     fn shown(&self, part: Range<usize>) -> Cow<'_, str> {
         let part = self.text.get(part).unwrap_or_default();
         match part.get(..MAX_NUMBER) {
-            Some(first) if part.len() > MAX_NUMBER => format!("{}…", String::from_utf8_lossy(first)).into(),
+            Some(first) if part.len() > MAX_NUMBER => {
+                format!("{}…", String::from_utf8_lossy(first)).into()
+            }
             _ => String::from_utf8_lossy(part),
         }
     }
@@ -230,7 +258,10 @@ mod tests {
     /// Returns the problems of `text`, which must be JSON, as one text.
     fn problems_of(text: &str) -> String {
         serde_json::from_str::<&RawValue>(text).unwrap();
-        check(text.as_bytes()).err().map(|error| error.to_string()).unwrap_or_default()
+        check(text.as_bytes())
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default()
     }
 
     #[test]
@@ -240,7 +271,10 @@ mod tests {
             (r#""\uDE00 alone""#, "body: has an"),
             (r#"{"a":"\ud83d\ud83d"}"#, "a: has an"),
             (r#"{"a":"\ud83d\n"}"#, "a: has an"),
-            (r#"{"a":{"b":[0,"ok",{"c d":"\ud83dx"}]}}"#, "a.b[2].c d: has an"),
+            (
+                r#"{"a":{"b":[0,"ok",{"c d":"\ud83dx"}]}}"#,
+                "a.b[2].c d: has an",
+            ),
             (r#"[[1],["\ud800"]]"#, "[1][0]: has an"),
             (r#"{"a":{"\udfff":1}}"#, "a: has a name with an"),
             (r#"{"\udfff":{}}"#, "body: has a name with an"),
@@ -249,11 +283,15 @@ mod tests {
             (r#"{"a":[],"b":"\ud800"}"#, "b: has an"),
         ] {
             let problems = problems_of(text);
-            let is_expected = problems.starts_with(&format!("{place} ")) && problems.contains("unpaired surrogate");
+            let is_expected = problems.starts_with(&format!("{place} "))
+                && problems.contains("unpaired surrogate");
             assert!(is_expected, "{text}: {problems}");
         }
         assert!(
-            problems_of(r#"{"a":"\ud83d","b":1e999,"c":["\udc00"]}"#).matches("; ").count() == 2,
+            problems_of(r#"{"a":"\ud83d","b":1e999,"c":["\udc00"]}"#)
+                .matches("; ")
+                .count()
+                == 2,
             "all are reported at once"
         );
     }
@@ -273,20 +311,40 @@ mod tests {
     #[test]
     fn only_numbers_that_overflow_a_double_are_refused() {
         let (many, more) = ("9".repeat(309), format!("1{}", "0".repeat(309)));
-        for text in ["1e400", "-1e400", "[0,1E+309]", "{\"a\":{\"b\":1.7976931348623159e308}}", "0.1e310", &many, &more]
-        {
-            assert!(problems_of(text).contains("which is more than a double holds"), "{text}");
+        for text in [
+            "1e400",
+            "-1e400",
+            "[0,1E+309]",
+            "{\"a\":{\"b\":1.7976931348623159e308}}",
+            "0.1e310",
+            &many,
+            &more,
+        ] {
+            assert!(
+                problems_of(text).contains("which is more than a double holds"),
+                "{text}"
+            );
         }
         assert!(problems_of(r#"{"a":{"b":[1,1e400]}}"#).starts_with("a.b[1]: is 1e400, "));
         let fits = format!("1{}", "0".repeat(308));
         let precise = format!("0.{}", "3".repeat(1_000));
-        for text in
-            ["1e308", "-1.7976931348623157e308", "1e-400", "0e999999999999", "12345678901234567890123", &fits, &precise]
-        {
+        for text in [
+            "1e308",
+            "-1.7976931348623157e308",
+            "1e-400",
+            "0e999999999999",
+            "12345678901234567890123",
+            &fits,
+            &precise,
+        ] {
             assert_eq!(problems_of(text), "", "{text}");
         }
         for text in [r#""1e400""#, r#"{"3e400":"9e999"}"#, &format!("\"{many}\"")] {
-            assert_eq!(problems_of(text), "", "a number in a string is text: {text}");
+            assert_eq!(
+                problems_of(text),
+                "",
+                "a number in a string is text: {text}"
+            );
         }
     }
 
@@ -294,9 +352,17 @@ mod tests {
     fn the_error_for_many_problems_or_deep_nesting_is_short() {
         let many = format!("[{}1e999]", r#""\ud800","#.repeat(20_000));
         assert!(problems_of(&many).len() < 4_096);
-        let deep = format!("{}{}{}", r#"{"a":["#.repeat(10_000), r#""\ud800""#, "]}".repeat(10_000));
+        let deep = format!(
+            "{}{}{}",
+            r#"{"a":["#.repeat(10_000),
+            r#""\ud800""#,
+            "]}".repeat(10_000)
+        );
         let problems = problems_of(&deep);
-        assert!(problems.starts_with("a[0].a[0]") && problems.len() < 1_024, "{problems}");
+        assert!(
+            problems.starts_with("a[0].a[0]") && problems.len() < 1_024,
+            "{problems}"
+        );
         let long = format!(r#"{{"{}":1e999}}"#, "x".repeat(100_000));
         assert!(problems_of(&long).len() < 1_024);
     }
@@ -309,8 +375,14 @@ mod tests {
 
     /// A JSON string. Any of its characters may be an escape, and any escape may be half of a pair.
     fn any_string() -> impl Strategy<Value = String> {
-        let unit = prop_oneof![0xd800_u16..=0xdfff, any::<u16>()].prop_map(|unit| format!("\\u{unit:04x}"));
-        let part = prop_oneof![unit, Just("\\\\".to_owned()), Just("\\\"".to_owned()), "[a-zD0-9 ]{1,3}"];
+        let unit = prop_oneof![0xd800_u16..=0xdfff, any::<u16>()]
+            .prop_map(|unit| format!("\\u{unit:04x}"));
+        let part = prop_oneof![
+            unit,
+            Just("\\\\".to_owned()),
+            Just("\\\"".to_owned()),
+            "[a-zD0-9 ]{1,3}"
+        ];
         prop::collection::vec(part, 0..8).prop_map(|parts| format!("\"{}\"", parts.concat()))
     }
 

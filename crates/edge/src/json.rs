@@ -99,7 +99,9 @@ impl Object {
     /// The beginning of every successful answer to a `POST`.
     #[inline]
     pub fn success(message: &str) -> Self {
-        Self::new().written("success", "true").text("message", message)
+        Self::new()
+            .written("success", "true")
+            .text("message", message)
     }
 
     /// The text that was written so far, without the closing brace.
@@ -163,7 +165,9 @@ impl Object {
     #[inline]
     #[must_use]
     pub fn raws(self, fields: &[(String, Compact)]) -> Self {
-        fields.iter().fold(self, |object, (name, value)| object.raw(name, value))
+        fields
+            .iter()
+            .fold(self, |object, (name, value)| object.raw(name, value))
     }
 
     /// Adds a value that the server creates. Serializing it can't fail, because the keys of its
@@ -198,8 +202,12 @@ fn quote(out: &mut String, text: &str) {
     // The loop does not stop at the first match, so that the compiler can process many bytes at
     // once.
     let needs_escape = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
-    if text.bytes().fold(false, |found, byte| found | needs_escape(byte)) {
-        out.push_str(&serde_json::to_string(text).unwrap_or_default()); // a string always serializes
+    if text
+        .bytes()
+        .fold(false, |found, byte| found | needs_escape(byte))
+    {
+        // a string always serializes
+        out.push_str(&serde_json::to_string(text).unwrap_or_default());
         return;
     }
     out.reserve(text.len() + 2);
@@ -219,7 +227,8 @@ mod tests {
 
     #[test]
     fn only_white_space_between_tokens_is_removed() {
-        let text = "{ \"b\" : [ 1.0 , 12345678901234567890123 ,\n 1e400 ] ,\r\n\t\"a b\\\" \\\\\" : \" x \\n \" }";
+        let text = "{ \"b\" : [ 1.0 , 12345678901234567890123 ,\n 1e400 ] ,\r\n\t\"a b\\\" \\\\\" \
+                    : \" x \\n \" }";
         let expected = r#"{"b":[1.0,12345678901234567890123,1e400],"a b\" \\":" x \n "}"#;
         assert_eq!(compact(text).unwrap(), expected);
     }
@@ -229,13 +238,19 @@ mod tests {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(compact(&nested(MAX_DEPTH)).is_ok());
         assert_eq!(compact(&nested(MAX_DEPTH + 1)), Err(TooDeep));
-        assert!(compact(&format!("\"{}\"", "[".repeat(1_000))).is_ok(), "brackets in a string are text");
+        assert!(
+            compact(&format!("\"{}\"", "[".repeat(1_000))).is_ok(),
+            "brackets in a string are text"
+        );
     }
 
     #[test]
     fn an_object_is_written_in_the_order_of_its_calls() {
         assert_eq!(Object::new().finish(), "{}");
-        let object = Object::new().text("a", "\"\n").maybe_text("b", None).value("c", &1);
+        let object = Object::new()
+            .text("a", "\"\n")
+            .maybe_text("b", None)
+            .value("c", &1);
         assert_eq!(object.finish(), r#"{"a":"\"\n","c":1}"#);
     }
 

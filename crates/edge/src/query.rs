@@ -34,18 +34,27 @@ enum Kind {
 impl Name {
     /// A parameter with one value.
     pub const fn single(spellings: &'static [&'static str]) -> Self {
-        Self { spellings, kind: Kind::Single }
+        Self {
+            spellings,
+            kind: Kind::Single,
+        }
     }
 
     /// A parameter with one value, which need not be UTF-8. An empty value counts as absent.
     pub const fn opaque(spellings: &'static [&'static str]) -> Self {
-        Self { spellings, kind: Kind::Opaque }
+        Self {
+            spellings,
+            kind: Kind::Opaque,
+        }
     }
 
     /// A parameter that may be repeated, as `name=a&name=b`, `name[]=a&name[]=b` or
     /// `name[0]=a&name[1]=b`.
     pub const fn list(spellings: &'static [&'static str]) -> Self {
-        Self { spellings, kind: Kind::List }
+        Self {
+            spellings,
+            kind: Kind::List,
+        }
     }
 
     /// The name in the documentation.
@@ -83,22 +92,37 @@ impl Params {
         Self::read_as(query, known, false)
     }
 
-    fn read_as(query: Option<&str>, known: &'static [Name], report_misspellings: bool) -> Result<Self, Error> {
+    fn read_as(
+        query: Option<&str>,
+        known: &'static [Name],
+        report_misspellings: bool,
+    ) -> Result<Self, Error> {
         let Some(query) = query.filter(|_| !known.is_empty()) else {
             return Ok(Self::default());
         };
-        let mut reading = Reading { report_misspellings, params: Vec::new(), problems: Vec::new() };
+        let mut reading = Reading {
+            report_misspellings,
+            params: Vec::new(),
+            problems: Vec::new(),
+        };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             reading.take(&decoded(name).0, value, known);
         }
-        if reading.problems.is_empty() { Ok(Self(reading.params)) } else { Err(Error::validation(reading.problems)) }
+        if reading.problems.is_empty() {
+            Ok(Self(reading.params))
+        } else {
+            Err(Error::validation(reading.problems))
+        }
     }
 
     /// The value of the parameter that the documentation calls `name`, if it is present. It may be
     /// empty.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The value of the parameter, if it is present and not empty.
@@ -108,7 +132,10 @@ impl Params {
 
     /// All values of a list.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .filter(move |(known, _)| *known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The parameter as a number within `range`, or `default` if it is absent or empty.
@@ -122,7 +149,12 @@ impl Params {
             return Ok(default);
         };
         let number = text.parse().ok().filter(|number| range.contains(number));
-        number.ok_or_else(|| Error::field(name, format!("must be a number from {} to {}", range.start(), range.end())))
+        number.ok_or_else(|| {
+            Error::field(
+                name,
+                format!("must be a number from {} to {}", range.start(), range.end()),
+            )
+        })
     }
 }
 
@@ -145,9 +177,12 @@ impl Reading {
             }
             Some(param) => self.misspelled(param, stem, name),
             None => {
-                let mut spellings =
-                    known.iter().flat_map(|known| known.spellings.iter().map(move |text| (known, *text)));
-                if let Some((param, spelling)) = spellings.find(|(_, spelling)| is_misspelling(stem, spelling)) {
+                let mut spellings = known
+                    .iter()
+                    .flat_map(|known| known.spellings.iter().map(move |text| (known, *text)));
+                if let Some((param, spelling)) =
+                    spellings.find(|(_, spelling)| is_misspelling(stem, spelling))
+                {
                     self.misspelled(param, spelling, name);
                 }
             }
@@ -169,7 +204,11 @@ impl Reading {
         if name.kind == Kind::Opaque && value.is_empty() {
             return;
         }
-        match self.params.iter().find(|(given, _)| *given == known && name.kind != Kind::List) {
+        match self
+            .params
+            .iter()
+            .find(|(given, _)| *given == known && name.kind != Kind::List)
+        {
             Some((_, given)) if *given == value => {}
             Some(_) => self.problem(known, "is given twice, with different values"),
             None => self.params.push((known, value.into_owned())),
@@ -178,7 +217,10 @@ impl Reading {
 
     /// Adds a problem, unless it was added before or there are too many.
     fn problem(&mut self, field: &'static str, problem: impl Into<String>) {
-        let problem = Problem { field: field.into(), problem: problem.into() };
+        let problem = Problem {
+            field: field.into(),
+            problem: problem.into(),
+        };
         if !self.problems.contains(&problem) && self.problems.len() < MAX_PROBLEMS {
             self.problems.push(problem);
         }
@@ -196,20 +238,31 @@ pub fn misspelled(spelling: &str, given: &str) -> String {
 /// the decoded bytes are UTF-8; if they are not, invalid bytes become replacement characters. A `%`
 /// without two hexadecimal digits behind it is kept.
 fn decoded(text: &str) -> (Cow<'_, str>, bool) {
-    let spaced = if text.contains('+') { Cow::from(text.replace('+', " ")) } else { Cow::from(text) };
+    let spaced = if text.contains('+') {
+        Cow::from(text.replace('+', " "))
+    } else {
+        Cow::from(text)
+    };
     if !spaced.contains('%') {
         return (spaced, true);
     }
     let bytes: Vec<u8> = percent_encoding::percent_decode_str(&spaced).collect();
     match String::from_utf8(bytes) {
         Ok(text) => (text.into(), true),
-        Err(error) => (String::from_utf8_lossy(error.as_bytes()).into_owned().into(), false),
+        Err(error) => (
+            String::from_utf8_lossy(error.as_bytes())
+                .into_owned()
+                .into(),
+            false,
+        ),
     }
 }
 
 /// Whether `text` is an index such as `[]` or `[7]`, which some clients add to the name of a list.
 fn is_index(text: &str) -> bool {
-    let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    let inner = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
     inner.is_some_and(|inner| inner.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
@@ -220,9 +273,18 @@ fn is_misspelling(name: &str, known: &str) -> bool {
         return false;
     }
     let (name, known) = (normalized(name), normalized(known));
-    let prefix = name.bytes().zip(known.bytes()).take_while(|(a, b)| a == b).count();
+    let prefix = name
+        .bytes()
+        .zip(known.bytes())
+        .take_while(|(a, b)| a == b)
+        .count();
     let (name, known) = (&name.as_bytes()[prefix..], &known.as_bytes()[prefix..]);
-    let suffix = name.iter().rev().zip(known.iter().rev()).take_while(|(a, b)| a == b).count();
+    let suffix = name
+        .iter()
+        .rev()
+        .zip(known.iter().rev())
+        .take_while(|(a, b)| a == b)
+        .count();
     match (&name[..name.len() - suffix], &known[..known.len() - suffix]) {
         ([], [] | [_]) => true,
         ([letter], [] | [_]) => letter.is_ascii_alphabetic(),
@@ -233,7 +295,10 @@ fn is_misspelling(name: &str, known: &str) -> bool {
 /// The name in lower case and without `_` and `-`. Names that are equal after this are easily
 /// confused.
 pub fn normalized(name: &str) -> String {
-    name.chars().filter(|char| !matches!(char, '_' | '-')).map(|char| char.to_ascii_lowercase()).collect()
+    name.chars()
+        .filter(|char| !matches!(char, '_' | '-'))
+        .map(|char| char.to_ascii_lowercase())
+        .collect()
 }
 
 #[cfg(test)]
@@ -242,7 +307,14 @@ mod tests {
 
     use super::*;
 
-    const KNOWN: &[Name] = &[TOKEN, CURSOR, ROOM, ENTITIES, TARGET, Name::single(&["limit"])];
+    const KNOWN: &[Name] = &[
+        TOKEN,
+        CURSOR,
+        ROOM,
+        ENTITIES,
+        TARGET,
+        Name::single(&["limit"]),
+    ];
 
     fn read(query: &str) -> Result<Params, String> {
         Params::read(Some(query), KNOWN).map_err(|error| error.to_string())
@@ -265,19 +337,34 @@ mod tests {
             "entities[0]=a&entities[1]=b",
         ] {
             let params = read(query).unwrap();
-            assert_eq!(params.all("entities").collect::<Vec<_>>(), ["a", "b"], "{query}");
+            assert_eq!(
+                params.all("entities").collect::<Vec<_>>(),
+                ["a", "b"],
+                "{query}"
+            );
         }
     }
 
     #[test]
     fn a_single_parameter_may_be_repeated_only_with_the_same_value() {
-        for query in ["roomId=a&roomId=b", "roomId=a&room=b", "room=a&roomId", "targetUserId=&targetUserId=a"] {
-            assert!(refused(query).ends_with("is given twice, with different values"), "{query}");
+        for query in [
+            "roomId=a&roomId=b",
+            "roomId=a&room=b",
+            "room=a&roomId",
+            "targetUserId=&targetUserId=a",
+        ] {
+            assert!(
+                refused(query).ends_with("is given twice, with different values"),
+                "{query}"
+            );
         }
         assert!(refused("lastEventId=a&last_event_id=b").starts_with("lastEventId: "));
         assert!(refused("token=a&token=b").starts_with("token: "));
         assert_eq!(value("roomId=a%20b&room=a+b", "roomId").unwrap(), "a b");
-        assert_eq!(value("lastEventId=&last_event_id=b&lastEventID=b", "lastEventId").unwrap(), "b");
+        assert_eq!(
+            value("lastEventId=&last_event_id=b&lastEventID=b", "lastEventId").unwrap(),
+            "b"
+        );
     }
 
     #[test]
@@ -306,10 +393,21 @@ mod tests {
             ("entitie[]=a", "entities"),
         ] {
             let error = refused(query);
-            assert!(error.ends_with(&format!("`; write `{meant}`")), "{query}: {error}");
+            assert!(
+                error.ends_with(&format!("`; write `{meant}`")),
+                "{query}: {error}"
+            );
         }
-        assert_eq!(refused("Rooms=a"), "roomId: is misspelled as `Rooms`; write `room`");
-        for query in ["roomId[]=a", "targetUserId[0]=a", "entities[a]=b", "entities[=b"] {
+        assert_eq!(
+            refused("Rooms=a"),
+            "roomId: is misspelled as `Rooms`; write `room`"
+        );
+        for query in [
+            "roomId[]=a",
+            "targetUserId[0]=a",
+            "entities[a]=b",
+            "entities[=b",
+        ] {
             assert!(refused(query).contains("is misspelled as"), "{query}");
         }
     }
@@ -348,14 +446,19 @@ mod tests {
     #[test]
     fn a_percent_sign_that_begins_no_escape_is_kept() {
         assert_eq!(value("targetUserId=100%", "targetUserId").unwrap(), "100%");
-        assert_eq!(value("targetUserId=%zz%2&x", "targetUserId").unwrap(), "%zz%2");
+        assert_eq!(
+            value("targetUserId=%zz%2&x", "targetUserId").unwrap(),
+            "%zz%2"
+        );
         assert_eq!(value("targetUserId=a%00b", "targetUserId").unwrap(), "a\0b");
         assert_eq!(value("targetUserId=a=b", "targetUserId").unwrap(), "a=b");
     }
 
     #[test]
     fn the_error_for_a_query_full_of_mistakes_is_short() {
-        let query: Vec<_> = (b'a'..=b'z').map(|letter| format!("limit{}=1", char::from(letter))).collect();
+        let query: Vec<_> = (b'a'..=b'z')
+            .map(|letter| format!("limit{}=1", char::from(letter)))
+            .collect();
         assert!(refused(&query.join("&").repeat(100)).len() < 4_096);
     }
 

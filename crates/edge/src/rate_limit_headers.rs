@@ -55,7 +55,12 @@ impl Limit {
 
 impl LimitState {
     pub(crate) fn of(limit: Limit, bucket: &Bucket, quota: Quota, now: Instant) -> Self {
-        Self { limit, quota, left: bucket.left(quota, now), more: bucket.more_in(quota, now) }
+        Self {
+            limit,
+            quota,
+            left: bucket.left(quota, now),
+            more: bucket.more_in(quota, now),
+        }
     }
 
     /// The element of [`POLICY_HEADER`] for this limit.
@@ -63,24 +68,40 @@ impl LimitState {
         let Quota { capacity, .. } = self.quota;
         let (name, window) = (self.limit.as_str(), whole_seconds(self.quota.window()));
         // Without a unit, the quota counts requests.
-        let unit = if self.limit == Limit::Bytes { ";qu=\"content-bytes\"" } else { "" };
+        let unit = if self.limit == Limit::Bytes {
+            ";qu=\"content-bytes\""
+        } else {
+            ""
+        };
         format!("\"{name}\";q={capacity};w={window}{unit}")
     }
 
     /// The element of [`STATE_HEADER`] for this limit.
     fn state(&self) -> String {
-        format!("\"{}\";r={};t={}", self.limit.as_str(), self.left, whole_seconds(self.more))
+        format!(
+            "\"{}\";r={};t={}",
+            self.limit.as_str(),
+            self.left,
+            whole_seconds(self.more)
+        )
     }
 }
 
 impl RateLimitHeaders {
     /// Adds the header fields to `headers`, if there is a limit.
     pub fn write(&self, headers: &mut HeaderMap) {
-        for (name, write) in
-            [(POLICY_HEADER, LimitState::policy as fn(&LimitState) -> String), (STATE_HEADER, LimitState::state)]
-        {
+        for (name, write) in [
+            (
+                POLICY_HEADER,
+                LimitState::policy as fn(&LimitState) -> String,
+            ),
+            (STATE_HEADER, LimitState::state),
+        ] {
             let list: Vec<_> = self.0.iter().flatten().map(write).collect();
-            if let Some(value) = HeaderValue::try_from(list.join(", ")).ok().filter(|value| !value.is_empty()) {
+            if let Some(value) = HeaderValue::try_from(list.join(", "))
+                .ok()
+                .filter(|value| !value.is_empty())
+            {
                 headers.insert(name, value);
             }
         }

@@ -112,8 +112,14 @@ impl Rates {
     /// not empty. It may cost more than they hold, which leaves a debt.
     #[inline]
     pub fn publish(&self, cost: &Cost) -> Result<RateLimitHeaders, Error> {
-        let Cost { subject, events, bytes } = cost;
-        let RateSubject::User(user) = subject else { return Ok(RateLimitHeaders::default()) };
+        let Cost {
+            subject,
+            events,
+            bytes,
+        } = cost;
+        let RateSubject::User(user) = subject else {
+            return Ok(RateLimitHeaders::default());
+        };
         if self.events.is_none() && self.bytes.is_none() {
             return Ok(RateLimitHeaders::default());
         }
@@ -124,37 +130,55 @@ impl Rates {
                 self.bytes.and_then(|quota| spent.bytes.wait(quota, now)),
             ];
             if waits == [None, None] {
-                self.events.inspect(|quota| spent.events.take(u64::from(*events), *quota, now));
-                self.bytes.inspect(|quota| spent.bytes.take(*bytes as u64, *quota, now));
+                self.events
+                    .inspect(|quota| spent.events.take(u64::from(*events), *quota, now));
+                self.bytes
+                    .inspect(|quota| spent.bytes.take(*bytes as u64, *quota, now));
             }
-            let of_events = self.events.map(|quota| LimitState::of(Limit::Events, &spent.events, quota, now));
-            let of_bytes = self.bytes.map(|quota| LimitState::of(Limit::Bytes, &spent.bytes, quota, now));
+            let of_events = self
+                .events
+                .map(|quota| LimitState::of(Limit::Events, &spent.events, quota, now));
+            let of_bytes = self
+                .bytes
+                .map(|quota| LimitState::of(Limit::Bytes, &spent.bytes, quota, now));
             (waits, RateLimitHeaders([of_events, of_bytes]))
         });
         let (limit, message) = match waits {
             [None, None] => return Ok(headers),
-            [Some(_), _] => {
-                (Limit::Events, "You exceed your limit of events per second; wait, then publish fewer at a time")
-            }
-            [None, Some(_)] => {
-                (Limit::Bytes, "You exceed your limit of bytes per second; wait, then publish less at a time")
-            }
+            [Some(_), _] => (
+                Limit::Events,
+                "You exceed your limit of events per second; wait, then publish fewer at a time",
+            ),
+            [None, Some(_)] => (
+                Limit::Bytes,
+                "You exceed your limit of bytes per second; wait, then publish less at a time",
+            ),
         };
         // The longer wait counts, so that a publisher that has waited is not refused by the other
         // limit.
         let wait = waits.into_iter().flatten().max().unwrap_or_default();
-        Err(self.refuse(limit, message, wait).rate_limit_headers(headers))
+        Err(self
+            .refuse(limit, message, wait)
+            .rate_limit_headers(headers))
     }
 
     /// Refunds what was charged for a publish, and for a new name if `named`. Needed for the
     /// repetition of a publish that was still in flight when the repetition was charged, so that no
     /// look-up could find it.
     pub fn refund(&self, cost: &Cost, named: bool) {
-        let Cost { subject, events, bytes } = cost;
-        let RateSubject::User(user) = subject else { return };
+        let Cost {
+            subject,
+            events,
+            bytes,
+        } = cost;
+        let RateSubject::User(user) = subject else {
+            return;
+        };
         self.users.with(user, Instant::now(), |spent| {
-            self.events.inspect(|quota| spent.events.refund(u64::from(*events), *quota));
-            self.bytes.inspect(|quota| spent.bytes.refund(*bytes as u64, *quota));
+            self.events
+                .inspect(|quota| spent.events.refund(u64::from(*events), *quota));
+            self.bytes
+                .inspect(|quota| spent.bytes.refund(*bytes as u64, *quota));
             if named {
                 spent.names.refund();
             }
@@ -163,16 +187,26 @@ impl Rates {
 
     /// Charges a name, or refuses it, if `is_new` says that it is new to the log. Returns whether
     /// the name was charged.
-    pub fn name(&self, subject: &RateSubject, is_new: impl FnOnce() -> bool) -> Result<bool, Error> {
-        let RateSubject::User(user) = subject else { return Ok(false) };
+    pub fn name(
+        &self,
+        subject: &RateSubject,
+        is_new: impl FnOnce() -> bool,
+    ) -> Result<bool, Error> {
+        let RateSubject::User(user) = subject else {
+            return Ok(false);
+        };
         if !is_new() {
             return Ok(false);
         }
         let now = Instant::now();
-        let charged = self.users.with(user, now, |spent| spent.names.take(MAX_NAMES, NAMES_WINDOW, now));
-        let message =
-            "You exceed the limit of 600 new names (rooms, users, entities) per minute; wait, or use existing names";
-        charged.map(|()| true).map_err(|wait| self.refuse(Limit::Names, message, wait))
+        let charged = self.users.with(user, now, |spent| {
+            spent.names.take(MAX_NAMES, NAMES_WINDOW, now)
+        });
+        let message = "You exceed the limit of 600 new names (rooms, users, entities) per minute; \
+                       wait, or use existing names";
+        charged
+            .map(|()| true)
+            .map_err(|wait| self.refuse(Limit::Names, message, wait))
     }
 
     /// Charges a refused credential to the address that it came from. Returns `false` if the
@@ -180,9 +214,12 @@ impl Rates {
     /// by others behind the same address.
     pub fn failed_credential(&self, address: IpAddr) -> bool {
         let now = Instant::now();
-        let charged =
-            self.addresses.with(&network(address), now, |failed| failed.take(MAX_FAILURES, FAILURES_WINDOW, now));
-        charged.inspect_err(|_| self.count(Limit::Credentials)).is_ok()
+        let charged = self.addresses.with(&network(address), now, |failed| {
+            failed.take(MAX_FAILURES, FAILURES_WINDOW, now)
+        });
+        charged
+            .inspect_err(|_| self.count(Limit::Credentials))
+            .is_ok()
     }
 
     fn refuse(&self, limit: Limit, message: &'static str, wait: Duration) -> Error {
@@ -196,7 +233,12 @@ impl Rates {
 
     /// How often each limit refused a call.
     pub fn refused(&self) -> [(&'static str, u64); Limit::ALL.len()] {
-        Limit::ALL.map(|limit| (limit.as_str(), self.refused[limit as usize].load(Ordering::Relaxed)))
+        Limit::ALL.map(|limit| {
+            (
+                limit.as_str(),
+                self.refused[limit as usize].load(Ordering::Relaxed),
+            )
+        })
     }
 
     /// The number of users and of addresses in the tables.
@@ -204,7 +246,10 @@ impl Rates {
         let now = Instant::now();
         self.users.sweep(now);
         self.addresses.sweep(now);
-        [("users", self.users.len()), ("addresses", self.addresses.len())]
+        [
+            ("users", self.users.len()),
+            ("addresses", self.addresses.len()),
+        ]
     }
 
     /// The most users, and the most addresses, that there may be in the tables.
@@ -215,7 +260,9 @@ impl Rates {
 
 impl Idle for Spent {
     fn is_idle(&self, now: Instant) -> bool {
-        self.events.full_in(now).is_zero() && self.bytes.full_in(now).is_zero() && self.names.is_over(NAMES_WINDOW, now)
+        self.events.full_in(now).is_zero()
+            && self.bytes.full_in(now).is_zero()
+            && self.names.is_over(NAMES_WINDOW, now)
     }
 }
 

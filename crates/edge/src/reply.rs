@@ -45,33 +45,50 @@ pub struct Draft {
 impl Draft {
     /// `{"success":true,"message":…` and the fields that `more` adds.
     pub fn success(message: &str, more: impl FnOnce(Object) -> Object) -> Self {
-        Self { object: more(Object::success(message)), names_event: false }
+        Self {
+            object: more(Object::success(message)),
+            names_event: false,
+        }
     }
 
     /// `{"success":true,"message":…`, the fields that `more` adds, and the `eventId` when the
     /// answer is completed.
     pub fn naming_event(message: &str, more: impl FnOnce(Object) -> Object) -> Self {
-        Self { names_event: true, ..Self::success(message, more) }
+        Self {
+            names_event: true,
+            ..Self::success(message, more)
+        }
     }
 
     /// Completes the answer with the id of the event.
     #[inline]
     pub fn complete(self, id: EventId) -> Reply {
-        let object = if self.names_event { self.object.text("eventId", &id.to_string()) } else { self.object };
+        let object = if self.names_event {
+            self.object.text("eventId", &id.to_string())
+        } else {
+            self.object
+        };
         Reply(object.finish().into())
     }
 
     /// The draft as bytes, to be stored.
     #[inline]
     pub fn encode(&self) -> Vec<u8> {
-        [&[u8::from(self.names_event)], self.object.written_so_far().as_bytes()].concat()
+        [
+            &[u8::from(self.names_event)],
+            self.object.written_so_far().as_bytes(),
+        ]
+        .concat()
     }
 
     /// Reads the bytes that [`Draft::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (names_event, object) = bytes.split_first()?;
         let object = Object::resume(std::str::from_utf8(object).ok()?.to_owned());
-        Some(Self { object, names_event: *names_event == 1 })
+        Some(Self {
+            object,
+            names_event: *names_event == 1,
+        })
     }
 }
 
@@ -81,7 +98,10 @@ impl IntoResponse for Reply {
         let mut response = Response::new(self.0.into());
         let headers = response.headers_mut();
         headers.reserve(HEADERS);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/json; charset=utf-8"),
+        );
         // An answer must not be cached, because it describes the state of one moment.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response

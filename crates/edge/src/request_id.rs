@@ -22,7 +22,8 @@ impl RequestId {
     #[inline]
     pub fn from_headers(headers: &HeaderMap) -> Self {
         let is_valid = |value: &&HeaderValue| {
-            (1..=MAX_BYTES).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
+            (1..=MAX_BYTES).contains(&value.len())
+                && value.as_bytes().iter().all(u8::is_ascii_graphic)
         };
         let valid = headers.get_all(HEADER).iter().find(is_valid);
         valid.map_or_else(Self::random, |value| Self(value.clone()))
@@ -62,12 +63,18 @@ mod tests {
     use super::*;
 
     fn id(lines: &[&[u8]]) -> RequestId {
-        let lines = lines.iter().map(|line| (HEADER, HeaderValue::from_bytes(line).unwrap()));
+        let lines = lines
+            .iter()
+            .map(|line| (HEADER, HeaderValue::from_bytes(line).unwrap()));
         RequestId::from_headers(&lines.collect())
     }
 
     fn is_new(id: &RequestId) -> bool {
-        id.as_str().len() == 32 && id.as_str().bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        id.as_str().len() == 32
+            && id
+                .as_str()
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     }
 
     #[test]

@@ -58,9 +58,17 @@ impl Proxy {
     pub async fn start(to: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let (state, receiver) = watch::channel(State { fault: Fault::None, to, cuts: 0 });
+        let (state, receiver) = watch::channel(State {
+            fault: Fault::None,
+            to,
+            cuts: 0,
+        });
         let accepting = tokio::spawn(accept(listener, receiver));
-        Ok(Self { address, state, accepting })
+        Ok(Self {
+            address,
+            state,
+            accepting,
+        })
     }
 
     /// Returns the address to connect to.
@@ -137,7 +145,12 @@ enum Direction {
 }
 
 /// Copies one direction until its end.
-async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut state: watch::Receiver<State>, direction: Direction) {
+async fn pump(
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    mut state: watch::Receiver<State>,
+    direction: Direction,
+) {
     let mut buffer = vec![0; 64 << 10];
     loop {
         let fault = state.borrow_and_update().fault;

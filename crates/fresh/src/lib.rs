@@ -1,12 +1,14 @@
-//! Generated documents: committed, so that they can be read without building, and compared by the tests that use this.
+//! Generated documents: committed, so that they can be read without building, and compared by the
+//! tests that use this.
 
 #![expect(clippy::unwrap_used, reason = "for tests alone")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Compares a committed document, named by its path in the repository, with what the code generates. With `TIDINGS_BLESS` in
-/// the environment, which `cargo xtask docs` sets, it writes the file instead.
+/// Compares a committed document, named by its path in the repository, with what the code
+/// generates. With `TIDINGS_BLESS` in the environment, which `cargo xtask docs` sets, it writes the
+/// file instead.
 ///
 /// # Panics
 ///
@@ -15,7 +17,10 @@ pub fn assert_fresh(name: &str, written: &str) {
     if std::env::var_os("TIDINGS_BLESS").is_some() {
         fs::write(path(name), written).unwrap();
     } else {
-        assert!(committed(name) == written, "{name} is not what the code says; refresh it with `cargo xtask docs`");
+        assert!(
+            committed(name) == written,
+            "{name} is not what the code says; refresh it with `cargo xtask docs`"
+        );
     }
 }
 
@@ -25,5 +30,7 @@ pub fn committed(name: &str) -> String {
 }
 
 fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(name)
 }

@@ -7,7 +7,10 @@
 //! 1000`) measures only this number of subscribers.
 
 #![allow(clippy::print_stdout, reason = "it is what this program is for")]
-#![allow(clippy::unwrap_used, reason = "a measurement that fails is to end, and to say where")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a measurement that fails is to end, and to say where"
+)]
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
 #![allow(missing_docs, reason = "a program")]
 
@@ -16,8 +19,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tidings_hub::{
-    After, Clock, Ending, HeartbeatStyle, Hub, Options, Presence, Publication, Reset, RingLimits, StreamLimits,
-    Subscribe, Subscription, Wording,
+    After, Clock, Ending, HeartbeatStyle, Hub, Options, Presence, Publication, Reset, RingLimits,
+    StreamLimits, Subscribe, Subscription, Wording,
 };
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{EventId, TopicName};
@@ -106,9 +109,18 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    let only: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    for subscribers in SUBSCRIBERS.into_iter().filter(|count| only.is_empty() || only.contains(count)) {
+    let only: Vec<usize> = std::env::args()
+        .filter_map(|argument| argument.parse().ok())
+        .collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    for subscribers in SUBSCRIBERS
+        .into_iter()
+        .filter(|count| only.is_empty() || only.contains(count))
+    {
         runtime.block_on(async { tokio::spawn(measure(subscribers)).await.unwrap() });
     }
 }
@@ -132,10 +144,15 @@ async fn measure(subscribers: usize) {
         let of_wall = wall.as_secs_f64() / batch.wall.as_secs_f64();
         let spread = |part: fn(&Cost) -> Duration| {
             let parts = costs.iter().map(part);
-            format!("({}-{})", micros(parts.clone().min().unwrap()), micros(parts.max().unwrap()))
+            format!(
+                "({}-{})",
+                micros(parts.clone().min().unwrap()),
+                micros(parts.max().unwrap())
+            )
         };
         println!(
-            "{name:<40} CPU {:>10} us {:<20} {ratio:>6.1} x   wall {:>10} us {:<20} {of_wall:>6.1} x",
+            "{name:<40} CPU {:>10} us {:<20} {ratio:>6.1} x   wall {:>10} us {:<20} \
+             {of_wall:>6.1} x",
             micros(cpu),
             spread(|cost| cost.cpu),
             micros(wall),
@@ -153,13 +170,19 @@ impl Bench {
             max_age: None,
             streams: StreamLimits::default(),
             ring: RingLimits::default(),
-            presence: Arc::new(Presence::new(TopicName::parse("chat").unwrap(), Duration::from_mins(1))),
+            presence: Arc::new(Presence::new(
+                TopicName::parse("chat").unwrap(),
+                Duration::from_mins(1),
+            )),
             folds: Vec::new(),
         };
         let journal = Arc::new(Memory::new(Retention::default()));
         let (hub, runner) = Hub::new(journal, options, Arc::new(Silent), Clock::system());
         tokio::spawn(runner.run());
-        let progress = Arc::new(Progress { subscribers, ..Progress::default() });
+        let progress = Arc::new(Progress {
+            subscribers,
+            ..Progress::default()
+        });
         for _ in 0..subscribers {
             let (subscription, _) = hub.subscribe(request()).await.unwrap();
             tokio::spawn(take(subscription, progress.clone()));
@@ -188,7 +211,10 @@ impl Bench {
             }
         };
         let events = u32::try_from(events).unwrap();
-        Cost { cpu: cpu_time().saturating_sub(cpu) / events, wall: begun.elapsed() / events }
+        Cost {
+            cpu: cpu_time().saturating_sub(cpu) / events,
+            wall: begun.elapsed() / events,
+        }
     }
 
     /// Publishes `batches` batches of `size` events, and waits until every subscriber has taken all
@@ -198,7 +224,10 @@ impl Bench {
         self.progress.reached.store(0, Ordering::SeqCst);
         self.progress.target.store(target, Ordering::SeqCst);
         for _ in 0..batches {
-            self.hub.publish(vec![publication(); size], None, None).await.unwrap();
+            self.hub
+                .publish(vec![publication(); size], None, None)
+                .await
+                .unwrap();
         }
         if self.progress.subscribers > 0 {
             self.progress.all.notified().await;
@@ -235,7 +264,11 @@ fn request() -> Subscribe {
 }
 
 fn publication() -> Publication {
-    Publication::new([topic()], EventName::from_static("event"), "x".repeat(DATA_BYTES))
+    Publication::new(
+        [topic()],
+        EventName::from_static("event"),
+        "x".repeat(DATA_BYTES),
+    )
 }
 
 fn topic() -> TopicName {
@@ -249,7 +282,10 @@ fn median(costs: &[Cost]) -> Cost {
         parts.sort_unstable();
         parts[parts.len() / 2]
     };
-    Cost { cpu: middle(|cost| cost.cpu), wall: middle(|cost| cost.wall) }
+    Cost {
+        cpu: middle(|cost| cost.cpu),
+        wall: middle(|cost| cost.wall),
+    }
 }
 
 fn micros(time: Duration) -> String {
@@ -260,7 +296,10 @@ fn micros(time: Duration) -> String {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap())
+    Duration::new(
+        time.tv_sec.unsigned_abs(),
+        u32::try_from(time.tv_nsec).unwrap(),
+    )
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

@@ -21,12 +21,18 @@ impl Clock {
     /// last time within them.
     #[expect(clippy::disallowed_methods, reason = "this is the place")]
     pub fn system() -> Self {
-        Self { wall: Arc::new(|| nearest(SystemTime::now())), steady: Some(steady()) }
+        Self {
+            wall: Arc::new(|| nearest(SystemTime::now())),
+            steady: Some(steady()),
+        }
     }
 
     /// Creates a clock for tests: `now` is used as the wall clock and as the monotonic clock.
     pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self { wall: Arc::new(now), steady: None }
+        Self {
+            wall: Arc::new(now),
+            steady: None,
+        }
     }
 
     /// Creates a clock that may be set: `now` is the wall clock, and `steady` the monotonic clock,
@@ -35,7 +41,10 @@ impl Clock {
         now: impl Fn() -> Timestamp + Send + Sync + 'static,
         steady: impl Fn() -> i64 + Send + Sync + 'static,
     ) -> Self {
-        Self { wall: Arc::new(now), steady: Some(Arc::new(steady)) }
+        Self {
+            wall: Arc::new(now),
+            steady: Some(Arc::new(steady)),
+        }
     }
 
     /// Returns the time by the wall clock.
@@ -50,14 +59,20 @@ impl Clock {
 
     /// Returns the time by the monotonic clock, in milliseconds since any moment.
     pub fn steady_ms(&self) -> i64 {
-        self.steady.as_ref().map_or_else(|| self.now_ms(), |steady| steady())
+        self.steady
+            .as_ref()
+            .map_or_else(|| self.now_ms(), |steady| steady())
     }
 }
 
 /// Converts a time to a date, or to the nearest date that can be represented. [`Timestamp::now`]
 /// panics outside of that range.
 fn nearest(time: SystemTime) -> Timestamp {
-    let outside = if time < SystemTime::UNIX_EPOCH { Timestamp::MIN } else { Timestamp::MAX };
+    let outside = if time < SystemTime::UNIX_EPOCH {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    };
     Timestamp::try_from(time).unwrap_or(outside)
 }
 
@@ -67,12 +82,18 @@ fn nearest(time: SystemTime) -> Timestamp {
 fn steady() -> Arc<dyn Fn() -> i64 + Send + Sync> {
     Arc::new(|| {
         let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        since_boot.tv_sec.saturating_mul(1_000).saturating_add(since_boot.tv_nsec / 1_000_000)
+        since_boot
+            .tv_sec
+            .saturating_mul(1_000)
+            .saturating_add(since_boot.tv_nsec / 1_000_000)
     })
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-#[expect(clippy::disallowed_methods, reason = "this is the place, and tests that pause the time bring their own clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the place, and tests that pause the time bring their own clock"
+)]
 fn steady() -> Arc<dyn Fn() -> i64 + Send + Sync> {
     let start = std::time::Instant::now();
     Arc::new(move || i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX))

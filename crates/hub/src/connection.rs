@@ -114,7 +114,12 @@ pub(crate) struct Opening {
 }
 
 impl Connection {
-    pub(crate) fn new(serial: u64, opening: Opening, timer: TimerEntry, signals: Arc<Signals>) -> Self {
+    pub(crate) fn new(
+        serial: u64,
+        opening: Opening,
+        timer: TimerEntry,
+        signals: Arc<Signals>,
+    ) -> Self {
         Self {
             id: ConnectionId::random(),
             serial,
@@ -129,7 +134,14 @@ impl Connection {
             seq: AtomicU64::new(0),
             blocked: AtomicU32::new(0),
             signals,
-            state: Mutex::new(State { waker: None, rare: None, timer, heartbeat: None, killed: None, opened: false }),
+            state: Mutex::new(State {
+                waker: None,
+                rare: None,
+                timer,
+                heartbeat: None,
+                killed: None,
+                opened: false,
+            }),
         }
     }
 
@@ -154,8 +166,16 @@ impl Connection {
     /// since 1970) have yet to be sent. `None` until the stream has caught up for the first time.
     pub(crate) fn overdue_bytes(&self, until_ms: i64) -> Option<u64> {
         let seq = self.seq.load(Ordering::Relaxed).checked_sub(1).map(Seq)?;
-        let after = Mark { seq, position: self.position() };
-        Some(self.rings.iter().map(|ring| ring.overdue_bytes(after, until_ms)).sum())
+        let after = Mark {
+            seq,
+            position: self.position(),
+        };
+        Some(
+            self.rings
+                .iter()
+                .map(|ring| ring.overdue_bytes(after, until_ms))
+                .sum(),
+        )
     }
 
     /// Returns when something was last sent on the stream, in milliseconds since 1970.
@@ -171,7 +191,9 @@ impl Connection {
     /// Returns the address or [`network`] under which the stream is counted; `None` if it has a
     /// user, or if streams from its address are not limited.
     pub(crate) fn counted_address(&self) -> Option<IpAddr> {
-        self.address.filter(|_| self.address_counts && self.user.is_none()).map(network)
+        self.address
+            .filter(|_| self.address_counts && self.user.is_none())
+            .map(network)
     }
 
     /// Ends the stream: it sends `ending` between two whole frames, and closes. Only the first
@@ -198,7 +220,12 @@ impl Connection {
     /// Drops the closure of [`Connection::on_kill`]. The closure usually holds the carrier, which
     /// holds this connection.
     pub(crate) fn drop_on_kill(&self) {
-        let on_kill = self.state.lock().rare.as_mut().and_then(|rare| rare.on_kill.take());
+        let on_kill = self
+            .state
+            .lock()
+            .rare
+            .as_mut()
+            .and_then(|rare| rare.on_kill.take());
         drop(on_kill); // outside of the lock, as dropping it may take another lock
     }
 
@@ -210,7 +237,8 @@ impl Connection {
                 self.blocked.store(0, Ordering::Relaxed);
             }
         } else if self.blocked.load(Ordering::Relaxed) == 0 {
-            self.blocked.store(self.signals.now().0.saturating_add(1), Ordering::Relaxed);
+            self.blocked
+                .store(self.signals.now().0.saturating_add(1), Ordering::Relaxed);
             self.signals.raise(self);
         }
     }
@@ -222,7 +250,8 @@ impl Connection {
     /// heartbeat.
     pub fn handed_over(&self) {
         if self.blocked.load(Ordering::Relaxed) == 0 {
-            self.blocked.store(self.signals.now().0.saturating_add(1), Ordering::Relaxed);
+            self.blocked
+                .store(self.signals.now().0.saturating_add(1), Ordering::Relaxed);
         }
     }
 
@@ -233,19 +262,30 @@ impl Connection {
 
     /// Returns since when the socket has taken no bytes; `None` while it takes them.
     pub(crate) fn blocked_since(&self) -> Option<Tick> {
-        self.blocked.load(Ordering::Relaxed).checked_sub(1).map(Tick)
+        self.blocked
+            .load(Ordering::Relaxed)
+            .checked_sub(1)
+            .map(Tick)
     }
 
     /// Returns since when the stream is to end; `None` if nothing has ended it.
     pub(crate) fn ending_since(&self) -> Option<Tick> {
-        self.state.lock().rare.as_ref()?.ending.map(|(_, since)| since)
+        self.state
+            .lock()
+            .rare
+            .as_ref()?
+            .ending
+            .map(|(_, since)| since)
     }
 
     /// Returns how the stream has ended, given that it ends now. An ending takes precedence over
     /// the kill that followed it.
     pub(crate) fn ended(&self) -> Ended {
         let state = self.state.lock();
-        match (state.rare.as_ref().and_then(|rare| rare.ending), state.killed) {
+        match (
+            state.rare.as_ref().and_then(|rare| rare.ending),
+            state.killed,
+        ) {
             (Some((ending, _)), _) => Ended::EndingSent(ending.cause),
             (None, Some(KillReason::WriteTimeout)) => Ended::WriteTimeout,
             (None, Some(KillReason::Shutdown)) => Ended::Killed,
@@ -325,8 +365,12 @@ impl Connection {
             return Poll::Ready(ControlMessage::End(ending));
         }
         match state.heartbeat.take() {
-            Some(HeartbeatStyle::Event) => Poll::Ready(ControlMessage::Heartbeat(self.signals.heartbeat())),
-            Some(HeartbeatStyle::Comment) => Poll::Ready(ControlMessage::Heartbeat(Frame::comment())),
+            Some(HeartbeatStyle::Event) => {
+                Poll::Ready(ControlMessage::Heartbeat(self.signals.heartbeat()))
+            }
+            Some(HeartbeatStyle::Comment) => {
+                Poll::Ready(ControlMessage::Heartbeat(Frame::comment()))
+            }
             None => {
                 state.register(cx);
                 Poll::Pending
@@ -381,7 +425,9 @@ impl State {
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+        IpAddr::V6(address) => {
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)))
+        }
     }
 }
 
@@ -393,6 +439,10 @@ mod tests {
     fn the_entry_of_an_idle_stream_stays_small() {
         // With the two counters of its `Arc`: 224 bytes, which is a size class of common
         // allocators.
-        assert!(size_of::<Connection>() <= 208, "{}", size_of::<Connection>());
+        assert!(
+            size_of::<Connection>() <= 208,
+            "{}",
+            size_of::<Connection>()
+        );
     }
 }

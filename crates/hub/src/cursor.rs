@@ -57,7 +57,11 @@ pub struct TakenEvents {
 
 impl TakenEvents {
     fn add(&mut self, taken: &CollectedFrame) {
-        self.oldest_ms = if self.events == 0 { taken.at_ms } else { self.oldest_ms };
+        self.oldest_ms = if self.events == 0 {
+            taken.at_ms
+        } else {
+            self.oldest_ms
+        };
         self.events += taken.events;
     }
 }
@@ -85,7 +89,12 @@ impl<S: Source> Cursor<S> {
     /// followed. The cursor unfollows them when it is dropped.
     pub(crate) fn new(source: S, newest: Mark) -> Self {
         let registrations = source.rings().iter().map(|_| None).collect();
-        Self { source, taken: newest, created_at: newest.seq, registrations }
+        Self {
+            source,
+            taken: newest,
+            created_at: newest.seq,
+            registrations,
+        }
     }
 
     pub(crate) fn source(&self) -> &S {
@@ -119,7 +128,10 @@ impl<S: Source> Cursor<S> {
         for ring in self.source.rings() {
             // The highest place counts: what any ring holds after `position` was delivered after
             // it.
-            seq = seq.max(ring.locate(self.taken.position).map_err(|BelowFloor| Behind)?);
+            seq = seq.max(
+                ring.locate(self.taken.position)
+                    .map_err(|BelowFloor| Behind)?,
+            );
         }
         self.taken.seq = seq;
         Ok(())
@@ -156,10 +168,20 @@ impl<S: Source> Cursor<S> {
     pub(crate) fn is_filling(&self, bytes: u64) -> bool {
         // If only one frame was delivered, no ring has two, so usually no ring is asked.
         let several = self.source.fanout().visible().seq.0 > self.taken.seq.0 + 1;
-        several && self.source.rings().iter().any(|ring| ring.is_filling(self.taken.seq, bytes))
+        several
+            && self
+                .source
+                .rings()
+                .iter()
+                .any(|ring| ring.is_filling(self.taken.seq, bytes))
     }
 
-    fn take(&mut self, visible: Mark, out: &mut Vec<Frame>, max_bytes: usize) -> Result<TakenEvents, BelowFloor> {
+    fn take(
+        &mut self,
+        visible: Mark,
+        out: &mut Vec<Frame>,
+        max_bytes: usize,
+    ) -> Result<TakenEvents, BelowFloor> {
         let mut window = Window {
             after: self.taken.seq,
             until: visible.seq,
@@ -170,7 +192,8 @@ impl<S: Source> Cursor<S> {
         };
         let (mut last, mut took) = (None, TakenEvents::default());
         let rings = self.source.rings().iter();
-        let with_frames: SmallVec<[&Arc<Ring>; 2]> = rings.filter(|ring| ring.newest() > window.after).collect();
+        let with_frames: SmallVec<[&Arc<Ring>; 2]> =
+            rings.filter(|ring| ring.newest() > window.after).collect();
         if let [ring] = with_frames[..] {
             window.joined = true;
             let cut = ring.collect(window, |taken| {
@@ -184,7 +207,9 @@ impl<S: Source> Cursor<S> {
             for ring in with_frames {
                 // Where one ring is cut off, the others are cut off too, because nothing after that
                 // place may overtake what was left out.
-                window.until = ring.collect(window, |taken| merged.push(taken))?.unwrap_or(window.until);
+                window.until = ring
+                    .collect(window, |taken| merged.push(taken))?
+                    .unwrap_or(window.until);
             }
             merged.retain(|taken| taken.mark.seq <= window.until);
             merged.sort_unstable_by_key(|taken| taken.mark.seq);
@@ -197,7 +222,10 @@ impl<S: Source> Cursor<S> {
             Some(last) if window.until < visible.seq => last,
             // `visible.position` was loaded before `visible.seq`, so it may be lower than the
             // position of the last frame that was taken.
-            Some(last) => Mark { seq: visible.seq, position: visible.position.max(last.position) },
+            Some(last) => Mark {
+                seq: visible.seq,
+                position: visible.position.max(last.position),
+            },
             None => visible,
         };
         Ok(took)

@@ -30,8 +30,9 @@ impl Inner {
         // If the journal has begun an epoch or is on another line, the news of that comes from the
         // tail first. If this happened after the entries were given their ids, the ids are those of
         // the old line.
-        let is_current =
-            self.folds.have_begun() && generation.check().is_ok() && generation.line.is_of(&self.journal.epochs());
+        let is_current = self.folds.have_begun()
+            && generation.check().is_ok()
+            && generation.line.is_of(&self.journal.epochs());
         let is_next = generation.fanout.visible_position().next() == first.id.position;
         if is_current && is_next && generation.line.check(entries).is_ok() {
             self.show(generation, entries.iter());
@@ -57,12 +58,22 @@ impl Inner {
             self.generation()
         };
         // Log time is reported first, because values that are created from now on expire by it.
-        self.journal.expire(self.time.compare_clocks(&*self.journal));
+        self.journal
+            .expire(self.time.compare_clocks(&*self.journal));
         let settled = loop {
-            match self.folds.begin(&*self.journal, generation.number, generation.fanout.visible_position()).await {
+            match self
+                .folds
+                .begin(
+                    &*self.journal,
+                    generation.number,
+                    generation.fanout.visible_position(),
+                )
+                .await
+            {
                 Ok(settled) => break settled,
                 Err(error) => {
-                    tracing::error!(%error, "the server's own records can't be read; nothing is delivered until they can");
+                    tracing::error!(%error, "the server's own records can't be read; nothing is \
+                                             delivered until they can");
                 }
             }
             tokio::time::sleep(RETRY_INTERVAL).await;
@@ -82,7 +93,11 @@ impl Inner {
 
     /// Applies the next entries to the folds, then makes those visible that were not erased. Must
     /// be called under the lock.
-    fn show<'a>(&self, generation: &Generation, entries: impl Iterator<Item = &'a Arc<Entry>> + Clone) {
+    fn show<'a>(
+        &self,
+        generation: &Generation,
+        entries: impl Iterator<Item = &'a Arc<Entry>> + Clone,
+    ) {
         let raised = if self.folds.apply(entries.clone()) {
             self.floors.take_raised(&generation.line.epochs())
         } else {
@@ -91,9 +106,18 @@ impl Inner {
         if let Some(until) = raised.iter().map(|floor| floor.until).max() {
             generation.forget(until);
         }
-        let is_hidden = |entry: &Entry| raised.iter().any(|floor| floor.hides(entry.id.position, &entry.record.topics));
-        let stored = |entry: &'a Arc<Entry>| Stored { entry, hidden: is_hidden(entry) };
-        generation.fanout.deliver(entries.map(stored), self.clock.now_ms());
+        let is_hidden = |entry: &Entry| {
+            raised
+                .iter()
+                .any(|floor| floor.hides(entry.id.position, &entry.record.topics))
+        };
+        let stored = |entry: &'a Arc<Entry>| Stored {
+            entry,
+            hidden: is_hidden(entry),
+        };
+        generation
+            .fanout
+            .deliver(entries.map(stored), self.clock.now_ms());
         generation.notify_delivered();
     }
 
@@ -125,12 +149,14 @@ impl Inner {
             let next = last.next(position, epochs, self.ring, self.clock.now_ms());
             // A stream that is registered later finds this out by itself, before it is opened.
             last.end(line::broken());
-            self.connections.all_before(|| self.generation.store(Arc::new(next)))
+            self.connections
+                .all_before(|| self.generation.store(Arc::new(next)))
         };
         if last.fanout.visible_position() > Position::START {
             tracing::warn!(
                 streams = ended.len(),
-                "the journal's history is not the one that was shown here; all streams are told to reconnect with their last ids"
+                "the journal's history is not the one that was shown here; all streams are told \
+                 to reconnect with their last ids"
             );
         }
         for connection in ended {

@@ -56,20 +56,41 @@ impl Hub {
     /// that reconnects from below the floor gets a reset. The erasure continues if the future is
     /// dropped, so that the rings never show what the log has erased. If the process ends before
     /// this returns, either the next start completes the erasure, or nothing was erased.
-    pub async fn erase(&self, what: impl IntoIterator<Item: Into<Erasure>>, until: &str) -> Result<EventId, Error> {
+    pub async fn erase(
+        &self,
+        what: impl IntoIterator<Item: Into<Erasure>>,
+        until: &str,
+    ) -> Result<EventId, Error> {
         let hub = self.clone();
         hub.folds_ready().await?; // interrupted erasures are known only then
         let generation = self.inner.generation();
-        let until = match self.inner.locate(&generation, &After::Id(until.to_owned())).await? {
+        let until = match self
+            .inner
+            .locate(&generation, &After::Id(until.to_owned()))
+            .await?
+        {
             Requested::After(position) => position,
             Requested::Unknown(reason) => return Err(Error::UnknownId(reason)),
-            Requested::Nothing | Requested::Everything => return Err(Error::UnknownId(ResetReason::Malformed)),
+            Requested::Nothing | Requested::Everything => {
+                return Err(Error::UnknownId(ResetReason::Malformed));
+            }
         };
         let until = generation.line.id_of(until);
-        let floor = |Erasure { topic, below }| Floor { topic, below, until };
-        let floors: Vec<_> = what.into_iter().map(|erasure| floor(erasure.into())).collect();
+        let floor = |Erasure { topic, below }| Floor {
+            topic,
+            below,
+            until,
+        };
+        let floors: Vec<_> = what
+            .into_iter()
+            .map(|erasure| floor(erasure.into()))
+            .collect();
         let erasing = tokio::spawn(async move { hub.raise(&generation, floors).await });
-        let stopped = |_| JournalError::Closed("the server is stopping; some of the events may be erased".to_owned());
+        let stopped = |_| {
+            JournalError::Closed(
+                "the server is stopping; some of the events may be erased".to_owned(),
+            )
+        };
         let floor = erasing.await.map_err(stopped)??;
         Ok(self.inner.journal.epochs().id_of(floor))
     }
@@ -77,7 +98,9 @@ impl Hub {
     /// Completes erasures that were interrupted because a server died or its log failed. Fails if
     /// this has to be tried again. Does nothing while this hub erases something.
     pub(crate) async fn complete_erasures(&self) -> Result<(), JournalError> {
-        let Ok(_erasing) = self.inner.erasing.try_lock() else { return Ok(()) };
+        let Ok(_erasing) = self.inner.erasing.try_lock() else {
+            return Ok(());
+        };
         self.complete_notes().await
     }
 
@@ -98,15 +121,28 @@ impl Hub {
 
     /// Carries out an erasure: notes it, destroys the events, and ends the notes. Returns the
     /// highest floor of the topics.
-    async fn raise(&self, generation: &Arc<Generation>, floors: Vec<Floor>) -> Result<Position, JournalError> {
+    async fn raise(
+        &self,
+        generation: &Arc<Generation>,
+        floors: Vec<Floor>,
+    ) -> Result<Position, JournalError> {
         let inner = &*self.inner;
         // After the line has broken, other events may have these positions.
-        let check = || if inner.is_current(generation) { Ok(()) } else { Err(line::broken()) };
+        let check = || {
+            if inner.is_current(generation) {
+                Ok(())
+            } else {
+                Err(line::broken())
+            }
+        };
         let _erasing = inner.erasing.lock().await;
         check()?;
         // The new note replaces an older one on the topic. That one may cover more, so its events
         // are destroyed first.
-        for older in floors.iter().filter_map(|floor| inner.floors.note_on(&floor.topic)) {
+        for older in floors
+            .iter()
+            .filter_map(|floor| inner.floors.note_on(&floor.topic))
+        {
             inner.destroy(&older.value).await?;
         }
         let noted = self.note(&floors).await;
@@ -120,7 +156,8 @@ impl Hub {
             if let Err(error) = self.end_note(floor, position).await {
                 // The events are erased here and after every start; other hubs over this log in the
                 // process read no more of them either.
-                tracing::warn!(%error, topic = %floor.topic, "the end of an erasure can't be stored");
+                tracing::warn!(%error, topic = %floor.topic, "the end of an erasure can't be \
+                    stored");
             }
         }
         Ok(highest)
@@ -131,7 +168,12 @@ impl Hub {
     /// notes is reached even after older erasures were completed. Then the log's own floors have to
     /// suffice.
     async fn note(&self, floors: &[Floor]) -> Option<Position> {
-        let notes = || floors.iter().map(|floor| self.inner.floors.note(floor)).collect();
+        let notes = || {
+            floors
+                .iter()
+                .map(|floor| self.inner.floors.note(floor))
+                .collect()
+        };
         for _ in 0..2 {
             match self.publish(notes(), None, None).await {
                 Ok(Published::New(id)) => return Some(id.position),
@@ -144,16 +186,25 @@ impl Hub {
 
     /// Ends the note at `position`, which tells every hub over the log to drop what it holds below
     /// `floor`.
-    async fn end_note(&self, floor: &Floor, position: Option<Position>) -> Result<(), JournalError> {
+    async fn end_note(
+        &self,
+        floor: &Floor,
+        position: Option<Position>,
+    ) -> Result<(), JournalError> {
         let floors = &self.inner.floors;
         if let Some(position) = position {
             let condition = floors.current(&floor.topic, position);
-            if let Published::New(_) = self.publish(vec![floors.end(floor)], None, Some(condition)).await? {
+            if let Published::New(_) = self
+                .publish(vec![floors.end(floor)], None, Some(condition))
+                .await?
+            {
                 return Ok(());
             }
         }
         // Another note has replaced this one and is ended later, or no note could be stored.
-        self.publish(vec![floors.announce(floor)], None, None).await.map(drop)
+        self.publish(vec![floors.announce(floor)], None, None)
+            .await
+            .map(drop)
     }
 }
 
@@ -165,7 +216,8 @@ impl Inner {
         for note in self.floors.unfinished() {
             if let Err(error) = self.destroy(&note.value).await {
                 let topic = &note.value.topic;
-                tracing::error!(%error, %topic, "an interrupted erasure can't be completed; it is tried again");
+                tracing::error!(%error, %topic, "an interrupted erasure can't be completed; it is \
+                                                 tried again");
             }
         }
     }
@@ -180,7 +232,10 @@ impl Inner {
     /// the highest floor that the topics have after that; `None` if `floor` belongs to another
     /// line, so that nothing was done.
     pub(crate) async fn destroy(&self, floor: &Floor) -> Result<Option<Position>, JournalError> {
-        if floor.locate(&self.journal.epochs(), self.journal.head()).is_none() {
+        if floor
+            .locate(&self.journal.epochs(), self.journal.head())
+            .is_none()
+        {
             return Ok(None);
         }
         let mut topics = vec![floor.topic.clone()];

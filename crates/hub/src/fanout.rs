@@ -66,13 +66,20 @@ struct Followed {
 impl Fanout {
     /// Creates a fan-out without rings, in which everything up to `position` counts as delivered.
     pub fn new(position: Position, limits: Limits) -> Self {
-        let newest = Mark { seq: Seq::default(), position };
+        let newest = Mark {
+            seq: Seq::default(),
+            position,
+        };
         Self {
             visible_seq: AtomicU64::new(0),
             visible_position: AtomicU64::new(position.get()),
             now_ms: AtomicI64::new(0),
             limits,
-            rings: Mutex::new(Rings { by_topic: HashTable::new(), hasher: RandomState::new(), newest }),
+            rings: Mutex::new(Rings {
+                by_topic: HashTable::new(),
+                hasher: RandomState::new(),
+                newest,
+            }),
         }
     }
 
@@ -85,8 +92,10 @@ impl Fanout {
                 rings.hand_out(&delivery, now_ms, &self.limits, &mut touched);
             }
             self.now_ms.store(now_ms, Ordering::Relaxed);
-            self.visible_seq.store(rings.newest.seq.0, Ordering::Release);
-            self.visible_position.store(rings.newest.position.get(), Ordering::Release);
+            self.visible_seq
+                .store(rings.newest.seq.0, Ordering::Release);
+            self.visible_position
+                .store(rings.newest.position.get(), Ordering::Release);
         }
         let mut waiting = Vec::new();
         for ring in &touched {
@@ -100,7 +109,10 @@ impl Fanout {
     /// Returns the place up to which readers may see everything.
     pub(crate) fn visible(&self) -> Mark {
         let position = Position::new(self.visible_position.load(Ordering::Acquire));
-        Mark { seq: Seq(self.visible_seq.load(Ordering::Acquire)), position }
+        Mark {
+            seq: Seq(self.visible_seq.load(Ordering::Acquire)),
+            position,
+        }
     }
 
     /// Returns the newest place that was delivered, with both numbers of the same moment. Takes the
@@ -121,7 +133,13 @@ impl Fanout {
     /// Evicts what is too old from all rings, including those to which nothing is delivered.
     pub fn tick(&self, now_ms: i64) {
         self.now_ms.store(now_ms, Ordering::Relaxed);
-        let rings: Vec<_> = self.rings.lock().by_topic.iter().map(|followed| followed.ring.clone()).collect();
+        let rings: Vec<_> = self
+            .rings
+            .lock()
+            .by_topic
+            .iter()
+            .map(|followed| followed.ring.clone())
+            .collect();
         for ring in rings {
             ring.expire(&self.limits, now_ms);
         }
@@ -132,7 +150,10 @@ impl Fanout {
     pub(crate) fn follow(&self, topics: &[TopicName]) -> (SmallVec<[Arc<Ring>; 2]>, Mark) {
         let mut rings = self.rings.lock();
         let newest = rings.newest;
-        (topics.iter().map(|topic| rings.follow(topic)).collect(), newest)
+        (
+            topics.iter().map(|topic| rings.follow(topic)).collect(),
+            newest,
+        )
     }
 
     /// Ends a [`Fanout::follow`].
@@ -148,7 +169,11 @@ impl Fanout {
     /// that they are gone.
     pub(crate) fn forget(&self, floors: &[(TopicName, Position)]) {
         for (topic, floor) in floors {
-            let ring = self.rings.lock().get(topic).map(|followed| followed.ring.clone());
+            let ring = self
+                .rings
+                .lock()
+                .get(topic)
+                .map(|followed| followed.ring.clone());
             if let Some(ring) = ring {
                 ring.forget(*floor);
             }
@@ -161,7 +186,14 @@ impl Fanout {
     pub(crate) fn forget_all(&self, floor: Position) {
         let (rings, floor): (Vec<_>, _) = {
             let rings = self.rings.lock();
-            (rings.by_topic.iter().map(|followed| followed.ring.clone()).collect(), floor.min(rings.newest.position))
+            (
+                rings
+                    .by_topic
+                    .iter()
+                    .map(|followed| followed.ring.clone())
+                    .collect(),
+                floor.min(rings.newest.position),
+            )
         };
         for ring in rings {
             ring.forget(floor);
@@ -169,9 +201,15 @@ impl Fanout {
     }
 
     /// Returns how many cursors follow each of `topics`.
-    pub(crate) fn followers<'a>(&self, topics: impl IntoIterator<Item = &'a TopicName>) -> Vec<usize> {
+    pub(crate) fn followers<'a>(
+        &self,
+        topics: impl IntoIterator<Item = &'a TopicName>,
+    ) -> Vec<usize> {
         let rings = self.rings.lock();
-        topics.into_iter().map(|topic| rings.get(topic).map_or(0, |followed| followed.followers)).collect()
+        topics
+            .into_iter()
+            .map(|topic| rings.get(topic).map_or(0, |followed| followed.followers))
+            .collect()
     }
 
     /// Returns how many topics have followers.
@@ -182,39 +220,64 @@ impl Fanout {
 
 impl Rings {
     fn follow(&mut self, topic: &TopicName) -> Arc<Ring> {
-        let Self { by_topic, hasher, newest } = self;
+        let Self {
+            by_topic,
+            hasher,
+            newest,
+        } = self;
         let same = |followed: &Followed| followed.ring.topic() == topic;
-        match by_topic.entry(hasher.hash_one(topic), same, |followed| hasher.hash_one(followed.ring.topic())) {
+        match by_topic.entry(hasher.hash_one(topic), same, |followed| {
+            hasher.hash_one(followed.ring.topic())
+        }) {
             Entry::Occupied(mut followed) => {
                 followed.get_mut().followers += 1;
                 followed.get().ring.clone()
             }
             Entry::Vacant(place) => {
                 let ring = Arc::new(Ring::new(topic.clone(), *newest));
-                place.insert(Followed { ring: ring.clone(), followers: 1 });
+                place.insert(Followed {
+                    ring: ring.clone(),
+                    followers: 1,
+                });
                 ring
             }
         }
     }
 
     fn unfollow(&mut self, topic: &TopicName) {
-        let found = self.by_topic.find_entry(self.hasher.hash_one(topic), |followed| followed.ring.topic() == topic);
+        let found = self
+            .by_topic
+            .find_entry(self.hasher.hash_one(topic), |followed| {
+                followed.ring.topic() == topic
+            });
         if let Ok(mut followed) = found {
             followed.get_mut().followers -= 1;
             if followed.get().followers == 0 {
                 followed.remove();
-                if let Some(capacity) = table::shrunk_capacity(self.by_topic.len(), self.by_topic.capacity()) {
-                    self.by_topic.shrink_to(capacity, |followed| self.hasher.hash_one(followed.ring.topic()));
+                if let Some(capacity) =
+                    table::shrunk_capacity(self.by_topic.len(), self.by_topic.capacity())
+                {
+                    self.by_topic.shrink_to(capacity, |followed| {
+                        self.hasher.hash_one(followed.ring.topic())
+                    });
                 }
             }
         }
     }
 
     fn get(&self, topic: &TopicName) -> Option<&Followed> {
-        self.by_topic.find(self.hasher.hash_one(topic), |followed| followed.ring.topic() == topic)
+        self.by_topic.find(self.hasher.hash_one(topic), |followed| {
+            followed.ring.topic() == topic
+        })
     }
 
-    fn hand_out(&mut self, delivery: &impl Delivery, now_ms: i64, limits: &Limits, touched: &mut Vec<Arc<Ring>>) {
+    fn hand_out(
+        &mut self,
+        delivery: &impl Delivery,
+        now_ms: i64,
+        limits: &Limits,
+        touched: &mut Vec<Arc<Ring>>,
+    ) {
         self.newest.seq.0 += 1;
         if let Some(position) = delivery.position() {
             self.newest.position = position;
@@ -229,10 +292,23 @@ impl Rings {
             }
             let Some(frame) = frame.clone() else { return };
             let stored = delivery.position().is_some();
-            followed.ring.push(Slot { mark: self.newest, stored, at_ms: now_ms, frame }, limits);
+            followed.ring.push(
+                Slot {
+                    mark: self.newest,
+                    stored,
+                    at_ms: now_ms,
+                    frame,
+                },
+                limits,
+            );
             // The ring is listed even if no reader waits there now, because one may be between its
             // last check and its sleep.
-            if !touched.iter().rev().take(8).any(|ring| Arc::ptr_eq(ring, &followed.ring)) {
+            if !touched
+                .iter()
+                .rev()
+                .take(8)
+                .any(|ring| Arc::ptr_eq(ring, &followed.ring))
+            {
                 touched.push(followed.ring.clone());
             }
         }

@@ -24,7 +24,8 @@ use crate::keyed_state::{KeyedState, StoredValue, Value};
 use crate::publication::Publication;
 
 /// The topic of the notes.
-static TOPIC: LazyLock<TopicName> = LazyLock::new(|| TopicName::parse("_floors").expect("a valid constant"));
+static TOPIC: LazyLock<TopicName> =
+    LazyLock::new(|| TopicName::parse("_floors").expect("a valid constant"));
 
 const EVENT: EventName = EventName::from_static("floor");
 
@@ -61,7 +62,10 @@ pub(crate) struct Floors {
 
 impl Floors {
     pub(crate) fn new() -> Self {
-        Self { notes: KeyedState::new(TOPIC.clone(), read), raised: Mutex::default() }
+        Self {
+            notes: KeyedState::new(TOPIC.clone(), read),
+            raised: Mutex::default(),
+        }
     }
 
     /// Returns the note on `topic`, if it is being erased.
@@ -71,14 +75,21 @@ impl Floors {
 
     /// Returns all notes: the erasures that were begun and not completed yet.
     pub(crate) fn unfinished(&self) -> Vec<StoredValue<Floor>> {
-        self.notes.all(i64::MIN).into_iter().map(|(_, note)| note).collect()
+        self.notes
+            .all(i64::MIN)
+            .into_iter()
+            .map(|(_, note)| note)
+            .collect()
     }
 
     /// Takes the floors that were raised since the last call, with their positions on the line with
     /// `epochs`.
     pub(crate) fn take_raised(&self, epochs: &Epochs) -> Vec<Located> {
         let raised = std::mem::take(&mut *self.raised.lock());
-        raised.into_iter().filter_map(|raised| raised.locate(epochs)).collect()
+        raised
+            .into_iter()
+            .filter_map(|raised| raised.locate(epochs))
+            .collect()
     }
 
     /// Returns the publication that notes `floor`.
@@ -110,7 +121,10 @@ impl Floors {
 impl Floor {
     /// Returns the data of a note: `<id> <topic>[ <prefix>]`. Topic names have no spaces.
     fn text(&self) -> String {
-        let below = self.below.as_ref().map_or_else(String::new, |below| format!(" {below}"));
+        let below = self
+            .below
+            .as_ref()
+            .map_or_else(String::new, |below| format!(" {below}"));
         format!("{} {}{below}", self.until, self.topic)
     }
 
@@ -135,7 +149,11 @@ impl Located {
     pub(crate) fn hides(&self, position: Position, topics: &[TopicName]) -> bool {
         let is_of_it = |topic: &TopicName| {
             *topic == self.floor.topic
-                || self.floor.below.as_ref().is_some_and(|below| topic.as_str().starts_with(below))
+                || self
+                    .floor
+                    .below
+                    .as_ref()
+                    .is_some_and(|below| topic.as_str().starts_with(below))
         };
         position <= self.until && topics.iter().any(is_of_it)
     }
@@ -145,11 +163,18 @@ fn parse(data: &[u8]) -> Option<Floor> {
     let mut parts = std::str::from_utf8(data).ok()?.splitn(3, ' ');
     let until = EventId::parse(parts.next()?).ok()?;
     let topic = TopicName::parse(parts.next()?).ok()?;
-    Some(Floor { topic, below: parts.next().map(str::to_owned), until })
+    Some(Floor {
+        topic,
+        below: parts.next().map(str::to_owned),
+        until,
+    })
 }
 
 fn read(record: &Record) -> Option<Value<Floor>> {
-    Some(Value { value: parse(&record.data)?, expires_at_ms: None })
+    Some(Value {
+        value: parse(&record.data)?,
+        expires_at_ms: None,
+    })
 }
 
 impl Fold for Floors {
@@ -166,7 +191,10 @@ impl Fold for Floors {
         self.notes.apply(entry);
         let is_done = entry.record.key.is_none() || entry.record.ends_key;
         if let Some(floor) = parse(&entry.record.data).filter(|_| is_done) {
-            self.raised.lock().push(Raised { floor, at: entry.id.position });
+            self.raised.lock().push(Raised {
+                floor,
+                at: entry.id.position,
+            });
         }
     }
 }
@@ -184,7 +212,11 @@ mod tests {
     #[test]
     fn a_note_is_parsed_as_it_was_written() {
         let epoch = Epoch::random(&mut rand::rng());
-        for rest in ["7 chat/room/r", "18446744073709551615 chat chat/room/", "0 user/a%20b user/a%20b/entity/"] {
+        for rest in [
+            "7 chat/room/r",
+            "18446744073709551615 chat chat/room/",
+            "0 user/a%20b user/a%20b/entity/",
+        ] {
             let text = format!("{epoch}-{rest}");
             assert_eq!(floor(&text).unwrap().text(), text);
         }
@@ -198,8 +230,15 @@ mod tests {
     fn a_floor_hides_entries_of_the_topic_and_of_those_below_it_up_to_its_position() {
         let epoch = Epoch::random(&mut rand::rng());
         let floor = floor(&format!("{epoch}-7 chat chat/room/")).unwrap();
-        let located = Raised { floor, at: Position::new(9) }.locate(&Epochs::new(epoch, Vec::new())).unwrap();
-        let hides = |position, topic: &str| located.hides(Position::new(position), &[TopicName::parse(topic).unwrap()]);
+        let located = Raised {
+            floor,
+            at: Position::new(9),
+        }
+        .locate(&Epochs::new(epoch, Vec::new()))
+        .unwrap();
+        let hides = |position, topic: &str| {
+            located.hides(Position::new(position), &[TopicName::parse(topic).unwrap()])
+        };
         assert!(hides(7, "chat") && hides(7, "chat/room/r") && hides(1, "chat/room/r"));
         assert!(!hides(8, "chat") && !hides(7, "chat/roomy") && !hides(7, "realtime"));
     }
@@ -210,7 +249,12 @@ mod tests {
         let epochs = Epochs::new(new, vec![(old, Position::new(10))]);
         let until = |epoch, position, at| {
             let floor = floor(&format!("{epoch}-{position} chat")).unwrap();
-            Raised { floor, at: Position::new(at) }.locate(&epochs).map(|located| located.until.get())
+            Raised {
+                floor,
+                at: Position::new(at),
+            }
+            .locate(&epochs)
+            .map(|located| located.until.get())
         };
         assert_eq!(until(old, 10, 12), Some(10));
         assert_eq!(until(old, 11, 12), None, "lost");

@@ -16,7 +16,10 @@ use tidings_journal::{Entry, Error, Journal, Limit, Position, Selector, TopicNam
 use tokio::sync::Notify;
 
 /// How much of the log is read at a time when a generation begins.
-const PAGE: Limit = Limit { events: 4_096, bytes: 1 << 20 };
+const PAGE: Limit = Limit {
+    events: 4_096,
+    bytes: 1 << 20,
+};
 
 /// State that is computed from the entries of some of the server's own topics, and from nothing
 /// else.
@@ -73,7 +76,11 @@ const STOPPED: u64 = u64::MAX - 1;
 
 impl Folds {
     pub(crate) fn new(all: Vec<Arc<dyn Fold>>) -> Self {
-        Self { all, settled: AtomicU64::new(NOT_BEGUN), begun: Notify::new() }
+        Self {
+            all,
+            settled: AtomicU64::new(NOT_BEGUN),
+            begun: Notify::new(),
+        }
     }
 
     /// Returns whether the current generation has begun, so that entries may be delivered.
@@ -92,7 +99,9 @@ impl Folds {
     pub(crate) fn apply<'a>(&self, entries: impl IntoIterator<Item = &'a Arc<Entry>>) -> bool {
         let mut any = false;
         for entry in entries {
-            let Some(topic) = entry.record.topics.first() else { continue };
+            let Some(topic) = entry.record.topics.first() else {
+                continue;
+            };
             for fold in self.all.iter().filter(|fold| fold.topics().contains(topic)) {
                 fold.apply(entry);
                 any = true;
@@ -126,7 +135,9 @@ impl Folds {
 
     /// Ends all waits, because the hub has stopped. The callers learn that from the generation.
     pub(crate) fn stop(&self) {
-        let _ = self.settled.compare_exchange(NOT_BEGUN, STOPPED, Ordering::AcqRel, Ordering::Acquire);
+        let _ =
+            self.settled
+                .compare_exchange(NOT_BEGUN, STOPPED, Ordering::AcqRel, Ordering::Acquire);
         self.begun.notify_waiters();
     }
 
@@ -134,7 +145,8 @@ impl Folds {
     /// must be visible for the folds to be exact.
     pub(crate) async fn settled(&self) -> Position {
         loop {
-            let begun = self.begun.notified(); // registered before the check, so no notification is missed
+            // registered before the check, so no notification is missed
+            let begun = self.begun.notified();
             match self.settled_already() {
                 None => begun.await,
                 Some(settled) => return settled,
@@ -153,12 +165,19 @@ impl Folds {
 
     /// Returns the keys that have expired by `now_ms`, at most `most` of each fold.
     pub(crate) fn expired(&self, now_ms: i64, most: usize) -> Vec<Expired> {
-        self.all.iter().flat_map(|fold| fold.expired(now_ms, most)).collect()
+        self.all
+            .iter()
+            .flat_map(|fold| fold.expired(now_ms, most))
+            .collect()
     }
 }
 
 /// Reads the live keyed entries of `selector` up to `until`.
-async fn read(journal: &dyn Journal, selector: &Selector, until: Position) -> Result<Vec<Arc<Entry>>, Error> {
+async fn read(
+    journal: &dyn Journal,
+    selector: &Selector,
+    until: Position,
+) -> Result<Vec<Arc<Entry>>, Error> {
     let mut keyed = Vec::new();
     let mut after = Position::START;
     while after < until {
@@ -181,5 +200,10 @@ async fn read(journal: &dyn Journal, selector: &Selector, until: Position) -> Re
 }
 
 fn names(selector: &Selector) -> String {
-    selector.as_slice().iter().map(TopicName::as_str).collect::<Vec<_>>().join(", ")
+    selector
+        .as_slice()
+        .iter()
+        .map(TopicName::as_str)
+        .collect::<Vec<_>>()
+        .join(", ")
 }

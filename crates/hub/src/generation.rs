@@ -41,13 +41,31 @@ pub(crate) struct Generation {
 
 impl Generation {
     /// Creates the first generation, in which everything up to `position` counts as delivered.
-    pub(crate) fn first(position: Position, epochs: Arc<Epochs>, limits: Limits, now_ms: i64) -> Self {
+    pub(crate) fn first(
+        position: Position,
+        epochs: Arc<Epochs>,
+        limits: Limits,
+        now_ms: i64,
+    ) -> Self {
         Self::new(1, position, epochs, limits, Replays::new(), now_ms)
     }
 
     /// Creates the generation that replaces this one, with everything up to `position` delivered.
-    pub(crate) fn next(&self, position: Position, epochs: Arc<Epochs>, limits: Limits, now_ms: i64) -> Self {
-        Self::new(self.number + 1, position, epochs, limits, self.replays.next(), now_ms)
+    pub(crate) fn next(
+        &self,
+        position: Position,
+        epochs: Arc<Epochs>,
+        limits: Limits,
+        now_ms: i64,
+    ) -> Self {
+        Self::new(
+            self.number + 1,
+            position,
+            epochs,
+            limits,
+            self.replays.next(),
+            now_ms,
+        )
     }
 
     fn new(
@@ -61,7 +79,14 @@ impl Generation {
         let fanout = Fanout::new(position, limits);
         fanout.tick(now_ms);
         let (line, delivered, ended) = (Line::new(epochs), Notify::new(), OnceLock::new());
-        Self { number, fanout, replays, line, delivered, ended }
+        Self {
+            number,
+            fanout,
+            replays,
+            line,
+            delivered,
+            ended,
+        }
     }
 
     /// Wakes the callers that wait for events to become visible.
@@ -96,12 +121,15 @@ impl Generation {
             return Ok(()); // the usual case needs no timer
         }
         let timed_out = |_| timed_out("its newest events are not visible");
-        tokio::time::timeout(VISIBILITY_TIMEOUT, self.wait_for(position)).await.map_err(timed_out)?
+        tokio::time::timeout(VISIBILITY_TIMEOUT, self.wait_for(position))
+            .await
+            .map_err(timed_out)?
     }
 
     async fn wait_for(&self, position: Position) -> Result<(), Error> {
         loop {
-            let delivered = self.delivered.notified(); // registered before the check, so no delivery is missed
+            // registered before the check, so no delivery is missed
+            let delivered = self.delivered.notified();
             self.check()?;
             if self.fanout.visible_position() >= position {
                 return Ok(());

@@ -68,7 +68,10 @@ impl Hub {
         inner.folds_ready().await?; // by then interrupted erasures are completed
         let generation = inner.generation();
         let requested = inner.locate(&generation, after).await?;
-        Ok(Place { generation, requested })
+        Ok(Place {
+            generation,
+            requested,
+        })
     }
 
     /// Finds the place to read backwards from, for [`Hub::history_before_place`].
@@ -87,14 +90,18 @@ impl Hub {
         before: &Before,
         events: usize,
     ) -> Result<Earlier, tidings_journal::Error> {
-        self.history_before_place(topics, self.place_before(before).await?, events).await
+        self.history_before_place(topics, self.place_before(before).await?, events)
+            .await
     }
 
     /// Reads the newest stored events of `topics` before a place that was found.
     pub async fn history_before_place(
         &self,
         topics: Vec<TopicName>,
-        Place { generation, requested }: Place,
+        Place {
+            generation,
+            requested,
+        }: Place,
         events: usize,
     ) -> Result<Earlier, tidings_journal::Error> {
         let inner = &self.inner;
@@ -105,11 +112,17 @@ impl Hub {
             Requested::Unknown(reason) => (None, Some(reason)),
         };
         let _permit = generation.replays.permit().await;
-        let limit = Limit { events, bytes: MAX_PAGE_BYTES };
+        let limit = Limit {
+            events,
+            bytes: MAX_PAGE_BYTES,
+        };
         let newest = generation.fanout.visible_position().next();
         loop {
             let erasures = generation.replays.erasures();
-            let page = inner.journal.read_before(&selector, place.unwrap_or(newest).min(newest), limit).await?;
+            let page = inner
+                .journal
+                .read_before(&selector, place.unwrap_or(newest).min(newest), limit)
+                .await?;
             generation.line.check(&page.entries)?;
             // The requested event is gone, with everything before it. The caller is told so, and is
             // not just given an empty page.
@@ -121,8 +134,16 @@ impl Hub {
             }
             // If nothing was found, the search began after the newest event, at a position that has
             // no id yet.
-            let prev = generation.line.id_of(page.prev.min(generation.fanout.visible_position()));
-            return Ok(Earlier { entries: page.entries, prev, end: page.end, gap, oldest });
+            let prev = generation
+                .line
+                .id_of(page.prev.min(generation.fanout.visible_position()));
+            return Ok(Earlier {
+                entries: page.entries,
+                prev,
+                end: page.end,
+                gap,
+                oldest,
+            });
         }
     }
 
@@ -133,14 +154,18 @@ impl Hub {
         after: &After,
         events: usize,
     ) -> Result<History, tidings_journal::Error> {
-        self.history_from(topics, self.place(after).await?, events).await
+        self.history_from(topics, self.place(after).await?, events)
+            .await
     }
 
     /// Reads the oldest stored events of `topics` after a place that was found.
     pub async fn history_from(
         &self,
         topics: Vec<TopicName>,
-        Place { generation, requested }: Place,
+        Place {
+            generation,
+            requested,
+        }: Place,
         events: usize,
     ) -> Result<History, tidings_journal::Error> {
         let inner = &self.inner;
@@ -148,7 +173,10 @@ impl Hub {
         // The permits are shared with replays, because together they may not read more at a time
         // than fits into memory.
         let _permit = generation.replays.permit().await;
-        let limit = Limit { events, bytes: MAX_PAGE_BYTES };
+        let limit = Limit {
+            events,
+            bytes: MAX_PAGE_BYTES,
+        };
         loop {
             let erasures = generation.replays.erasures();
             let floor = inner.journal.floor(&selector);
@@ -167,7 +195,13 @@ impl Hub {
             let oldest = inner.oldest(&selector).await?;
             if generation.replays.erasures() == erasures {
                 let (next, end) = (generation.line.id_of(page.next), page.next >= visible);
-                return Ok(History { entries: page.entries, next, end, gap, oldest });
+                return Ok(History {
+                    entries: page.entries,
+                    next,
+                    end,
+                    gap,
+                    oldest,
+                });
             }
         }
     }

@@ -86,7 +86,12 @@ pub struct Runner {
 impl Hub {
     /// Creates a hub over `journal`, and its runner. Everything that is in the journal already
     /// counts as delivered.
-    pub fn new(journal: Arc<dyn Journal>, options: Options, wording: Arc<dyn Wording>, clock: Clock) -> (Self, Runner) {
+    pub fn new(
+        journal: Arc<dyn Journal>,
+        options: Options,
+        wording: Arc<dyn Wording>,
+        clock: Clock,
+    ) -> (Self, Runner) {
         // The tail is opened before the head is read. What is appended between the two is then
         // returned by the tail, and not lost.
         let tail = journal.tail();
@@ -114,12 +119,23 @@ impl Hub {
             traffic: Counters::default(),
             clock,
             time,
-            folds: Folds::new(options.folds.into_iter().chain([floors.clone() as Arc<dyn Fold>]).collect()),
+            folds: Folds::new(
+                options
+                    .folds
+                    .into_iter()
+                    .chain([floors.clone() as Arc<dyn Fold>])
+                    .collect(),
+            ),
             floors,
             erasing: tokio::sync::Mutex::default(),
             delivery_order: Mutex::new(()),
         });
-        (Self { inner: inner.clone() }, Runner { inner, tail })
+        (
+            Self {
+                inner: inner.clone(),
+            },
+            Runner { inner, tail },
+        )
     }
 
     /// Returns whether the log knows `topic` already, see [`Journal::knows`]. Never waits for the
@@ -130,9 +146,18 @@ impl Hub {
 
     /// Returns up to `most` topics that the log knows and whose names begin with `prefix` and come
     /// after `after`, in the order of their names, each with the number of streams that follow it.
-    pub fn topics(&self, prefix: &str, after: Option<&TopicName>, most: usize) -> Vec<(Holding, usize)> {
+    pub fn topics(
+        &self,
+        prefix: &str,
+        after: Option<&TopicName>,
+        most: usize,
+    ) -> Vec<(Holding, usize)> {
         let listed = self.inner.journal.topics(prefix, after, most);
-        let followers = self.inner.generation().fanout.followers(listed.iter().map(|holding| &holding.topic));
+        let followers = self
+            .inner
+            .generation()
+            .fanout
+            .followers(listed.iter().map(|holding| &holding.topic));
         listed.into_iter().zip(followers).collect()
     }
 
@@ -162,7 +187,10 @@ impl Hub {
     pub async fn certain(&self) -> Result<(), tidings_journal::Error> {
         let generation = self.inner.generation();
         self.inner.certain().await?;
-        self.inner.visible_id(&generation, self.inner.journal.head()).await.map(drop)
+        self.inner
+            .visible_id(&generation, self.inner.journal.head())
+            .await
+            .map(drop)
     }
 
     /// Log time, by which the log decides what has expired, in milliseconds since 1970.
@@ -214,7 +242,8 @@ impl Inner {
         let settled = match self.folds.settled_already() {
             Some(settled) => settled, // the usual case needs no timer
             None => {
-                let settled = tokio::time::timeout(generation::VISIBILITY_TIMEOUT, self.folds.settled());
+                let settled =
+                    tokio::time::timeout(generation::VISIBILITY_TIMEOUT, self.folds.settled());
                 settled.await.map_err(timed_out)?
             }
         };
@@ -241,8 +270,10 @@ impl Inner {
     ) -> Result<Arc<Connection>, LimitReached> {
         let now_ms = opening.now_ms;
         let rings = opening.rings.clone();
-        let connection =
-            self.connections.admit(opening, schedule).inspect_err(|_| generation.fanout.unfollow(&rings))?;
+        let connection = self
+            .connections
+            .admit(opening, schedule)
+            .inspect_err(|_| generation.fanout.unfollow(&rings))?;
         self.wheel.add(connection.clone(), now_ms);
         if let Some(user) = &connection.user {
             self.presence.stream_opened(user, connection.topics());
@@ -261,6 +292,10 @@ impl Inner {
         generation.until_visible(position).await?;
         // The journal may be on another line already, while the news of that is still in the tail.
         // Then readers saw another event at that position.
-        if generation.line.id_of(position) == id { Ok(id) } else { Err(line::broken()) }
+        if generation.line.id_of(position) == id {
+            Ok(id)
+        } else {
+            Err(line::broken())
+        }
     }
 }

@@ -64,7 +64,14 @@ impl<V> KeyedState<V> {
     /// Creates the state of `topic`. `read` parses the value in a record. It returns `None` if it
     /// can't, for example because a newer version wrote the record.
     pub fn new(topic: TopicName, read: fn(&Record) -> Option<Value<V>>) -> Self {
-        Self { topic: [topic], read, live: RwLock::new(Live { by_key: HashMap::new(), expiries: BTreeSet::new() }) }
+        Self {
+            topic: [topic],
+            read,
+            live: RwLock::new(Live {
+                by_key: HashMap::new(),
+                expiries: BTreeSet::new(),
+            }),
+        }
     }
 
     /// Returns the topic.
@@ -100,15 +107,25 @@ impl<V> KeyedState<V> {
 impl<V: Clone> KeyedState<V> {
     /// Returns the value for `key`, unless it has expired by `now_ms`, in log time.
     pub fn get(&self, key: &str, now_ms: i64) -> Option<StoredValue<V>> {
-        self.live.read().by_key.get(key).filter(|value| !value.has_expired(now_ms)).cloned()
+        self.live
+            .read()
+            .by_key
+            .get(key)
+            .filter(|value| !value.has_expired(now_ms))
+            .cloned()
     }
 
     /// Returns all keys whose value has not expired by `now_ms`, in log time, in no particular
     /// order. Only for rare calls, because no entry is applied meanwhile.
     pub fn all(&self, now_ms: i64) -> Vec<(Arc<str>, StoredValue<V>)> {
         let live = self.live.read();
-        let values = live.by_key.iter().filter(|(_, value)| !value.has_expired(now_ms));
-        values.map(|(key, value)| (key.clone(), value.clone())).collect()
+        let values = live
+            .by_key
+            .iter()
+            .filter(|(_, value)| !value.has_expired(now_ms));
+        values
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
     }
 }
 
@@ -120,7 +137,11 @@ impl<V> StoredValue<V> {
 
 impl<V> Live<V> {
     fn remove(&mut self, key: &Arc<str>) {
-        if let Some(end) = self.by_key.remove(key).and_then(|value| value.expires_at_ms) {
+        if let Some(end) = self
+            .by_key
+            .remove(key)
+            .and_then(|value| value.expires_at_ms)
+        {
             self.expiries.remove(&(end, key.clone()));
         }
     }
@@ -131,14 +152,26 @@ impl<V> Live<V> {
         if entry.record.ends_key {
             return;
         }
-        let Some(Value { value, expires_at_ms }) = read(&entry.record) else {
-            tracing::warn!(id = %entry.id, "one of the server's own records holds no value that this version knows; its key counts as absent");
+        let Some(Value {
+            value,
+            expires_at_ms,
+        }) = read(&entry.record)
+        else {
+            tracing::warn!(id = %entry.id, "one of the server's own records holds no value that \
+                                            this version knows; its key counts as absent");
             return;
         };
         if let Some(end) = expires_at_ms {
             self.expiries.insert((end, key.clone()));
         }
-        self.by_key.insert(key.clone(), StoredValue { value, position: entry.id.position, expires_at_ms });
+        self.by_key.insert(
+            key.clone(),
+            StoredValue {
+                value,
+                position: entry.id.position,
+                expires_at_ms,
+            },
+        );
     }
 }
 
@@ -148,7 +181,10 @@ impl<V: Send + Sync + 'static> Fold for KeyedState<V> {
     }
 
     fn begin(&self, _: u64, keyed: &[Arc<Entry>]) {
-        let mut begun = Live { by_key: HashMap::with_capacity(keyed.len()), expiries: BTreeSet::new() };
+        let mut begun = Live {
+            by_key: HashMap::with_capacity(keyed.len()),
+            expiries: BTreeSet::new(),
+        };
         for entry in keyed {
             begun.apply(entry, self.read);
         }
@@ -161,10 +197,18 @@ impl<V: Send + Sync + 'static> Fold for KeyedState<V> {
 
     fn expired(&self, now_ms: i64, most: usize) -> Vec<Expired> {
         let live = self.live.read();
-        let keys = live.expiries.iter().take_while(|(expires_at_ms, _)| *expires_at_ms <= now_ms).take(most);
+        let keys = live
+            .expiries
+            .iter()
+            .take_while(|(expires_at_ms, _)| *expires_at_ms <= now_ms)
+            .take(most);
         let expired = |(_, key): &(i64, Arc<str>)| {
             let position = live.by_key.get(key)?.position;
-            Some(Expired { topic: self.topic().clone(), key: key.clone(), position })
+            Some(Expired {
+                topic: self.topic().clone(),
+                key: key.clone(),
+                position,
+            })
         };
         keys.filter_map(expired).collect()
     }

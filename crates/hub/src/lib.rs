@@ -67,7 +67,9 @@ pub use fold::{Expired, Fold};
 pub use history::{Before, Earlier, History, Place};
 pub use hub::{Hub, Options, Runner};
 pub use keyed_state::{KeyedState, StoredValue, Value};
-pub use presence::{MAX_MEMBERSHIPS, MAX_MEMBERSHIPS_PER_USER, Member, MembershipLimit, PendingJoin, Presence};
+pub use presence::{
+    MAX_MEMBERSHIPS, MAX_MEMBERSHIPS_PER_USER, Member, MembershipLimit, PendingJoin, Presence,
+};
 pub use publication::{MAX_DATA_BYTES, Publication, Published};
 pub use ring::Limits as RingLimits;
 pub use stream_registry::{Filter, LimitReached, Limits as StreamLimits, Registry, Stats};

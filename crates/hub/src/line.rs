@@ -17,7 +17,9 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn new(epochs: Arc<Epochs>) -> Self {
-        Self { epochs: ArcSwap::new(epochs) }
+        Self {
+            epochs: ArcSwap::new(epochs),
+        }
     }
 
     /// Returns the epochs of the line that are known from the tail.
@@ -45,7 +47,9 @@ impl Line {
     /// the journal was rebuilt, and the news of that has not come through its tail yet.
     pub(crate) fn check(&self, entries: &[Arc<Entry>]) -> Result<(), Error> {
         // The last entry is enough, because after a break every id has a new epoch.
-        let is_of_it = entries.last().is_none_or(|entry| self.id_of(entry.id.position) == entry.id);
+        let is_of_it = entries
+            .last()
+            .is_none_or(|entry| self.id_of(entry.id.position) == entry.id);
         if is_of_it { Ok(()) } else { Err(broken()) }
     }
 }

@@ -55,14 +55,27 @@ impl Presence {
     /// Creates a presence without members. A stream on `aggregate` receives every topic that has
     /// members.
     pub fn new(aggregate: TopicName, grace: Duration) -> Self {
-        Self { aggregate, grace, state: Mutex::default(), sooner: Notify::new() }
+        Self {
+            aggregate,
+            grace,
+            state: Mutex::default(),
+            sooner: Notify::new(),
+        }
     }
 
     /// Counts a membership of `user` in `topic` before it is written to the log. Fails at a limit,
     /// unless the user is a member already.
-    pub fn begin_join(self: &Arc<Self>, topic: &TopicName, user: &UserId) -> Result<PendingJoin, MembershipLimit> {
+    pub fn begin_join(
+        self: &Arc<Self>,
+        topic: &TopicName,
+        user: &UserId,
+    ) -> Result<PendingJoin, MembershipLimit> {
         self.state.lock().begin_join(topic, user)?;
-        Ok(PendingJoin { presence: self.clone(), topic: topic.clone(), user: user.clone() })
+        Ok(PendingJoin {
+            presence: self.clone(),
+            topic: topic.clone(),
+            user: user.clone(),
+        })
     }
 
     /// Adds a member because the log says so, even above a limit. A user who is a member already
@@ -70,8 +83,16 @@ impl Presence {
     pub fn enter(&self, topic: &TopicName, member: &Member) {
         let mut state = self.state.lock();
         let username = truncate_name(&member.username);
-        let username = if username.len() == member.username.len() { member.username.clone() } else { username.into() };
-        let membership = Membership { username, joined_at_ms: member.joined_at_ms, position: member.position };
+        let username = if username.len() == member.username.len() {
+            member.username.clone()
+        } else {
+            username.into()
+        };
+        let membership = Membership {
+            username,
+            joined_at_ms: member.joined_at_ms,
+            position: member.position,
+        };
         if state.add(topic, &member.user, membership) {
             self.arm(&mut state, &member.user);
         }
@@ -88,11 +109,15 @@ impl Presence {
     /// Replaces all members by `members`, because the log says that there are no others. A user who
     /// was a member before keeps the deadline.
     pub fn replace(&self, members: &[(TopicName, Member)]) {
-        let kept: HashSet<_> = members.iter().map(|(topic, member)| (topic, &member.user)).collect();
+        let kept: HashSet<_> = members
+            .iter()
+            .map(|(topic, member)| (topic, &member.user))
+            .collect();
         let gone: Vec<_> = {
             let state = self.state.lock();
             let gone = state.all().filter(|one| !kept.contains(one));
-            gone.map(|(topic, user)| (topic.clone(), user.clone())).collect()
+            gone.map(|(topic, user)| (topic.clone(), user.clone()))
+                .collect()
         };
         for (topic, user) in gone {
             self.leave(&topic, &user);
@@ -116,7 +141,12 @@ impl Presence {
 
     /// Returns the topics that have members, with the number of members of each.
     pub fn topics(&self) -> Vec<(TopicName, usize)> {
-        self.state.lock().members.iter().map(|(topic, members)| (topic.clone(), members.len())).collect()
+        self.state
+            .lock()
+            .members
+            .iter()
+            .map(|(topic, members)| (topic.clone(), members.len()))
+            .collect()
     }
 
     /// Returns how many memberships there are: a member of three topics has three.
@@ -130,19 +160,37 @@ impl Presence {
     }
 
     /// Notes that a stream of `user` on `topics` has opened.
-    pub(crate) fn stream_opened<'a>(&self, user: &UserId, topics: impl IntoIterator<Item = &'a TopicName>) {
-        for topic in topics.into_iter().filter(|topic| self.may_have_members(topic)) {
+    pub(crate) fn stream_opened<'a>(
+        &self,
+        user: &UserId,
+        topics: impl IntoIterator<Item = &'a TopicName>,
+    ) {
+        for topic in topics
+            .into_iter()
+            .filter(|topic| self.may_have_members(topic))
+        {
             let mut state = self.state.lock();
-            state.user(user).stream_opened(topic, *topic == self.aggregate);
+            state
+                .user(user)
+                .stream_opened(topic, *topic == self.aggregate);
             self.arm(&mut state, user);
         }
     }
 
     /// Notes that a stream of `user` on `topics` has closed.
-    pub(crate) fn stream_closed<'a>(&self, user: &UserId, topics: impl IntoIterator<Item = &'a TopicName>) {
-        for topic in topics.into_iter().filter(|topic| self.may_have_members(topic)) {
+    pub(crate) fn stream_closed<'a>(
+        &self,
+        user: &UserId,
+        topics: impl IntoIterator<Item = &'a TopicName>,
+    ) {
+        for topic in topics
+            .into_iter()
+            .filter(|topic| self.may_have_members(topic))
+        {
             let mut state = self.state.lock();
-            let Some(known) = state.users.get_mut(user) else { continue };
+            let Some(known) = state.users.get_mut(user) else {
+                continue;
+            };
             known.stream_closed(topic, *topic == self.aggregate);
             self.arm(&mut state, user);
         }
@@ -168,7 +216,11 @@ impl Presence {
     pub fn expired(&self, topic: &TopicName, user: &UserId) -> Option<Member> {
         let now = Instant::now();
         let state = self.state.lock();
-        state.users.get(user)?.end_of(topic, self.grace).filter(|end| *end <= now)?;
+        state
+            .users
+            .get(user)?
+            .end_of(topic, self.grace)
+            .filter(|end| *end <= now)?;
         state.member(topic, user)
     }
 
@@ -176,7 +228,11 @@ impl Presence {
     /// not be written to the log.
     pub fn renew(&self, topic: &TopicName, user: &UserId) {
         let mut state = self.state.lock();
-        if state.users.get_mut(user).is_some_and(|known| known.renew(topic)) {
+        if state
+            .users
+            .get_mut(user)
+            .is_some_and(|known| known.renew(topic))
+        {
             self.arm(&mut state, user);
         }
     }

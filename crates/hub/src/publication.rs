@@ -50,20 +50,38 @@ pub enum Published {
 
 impl Publication {
     /// Creates an event without a key.
-    pub fn new(topics: impl Into<Arc<[TopicName]>>, event: EventName, data: impl Into<String>) -> Self {
-        Self { topics: topics.into(), event, key: None, ends_key: false, data: data.into() }
+    pub fn new(
+        topics: impl Into<Arc<[TopicName]>>,
+        event: EventName,
+        data: impl Into<String>,
+    ) -> Self {
+        Self {
+            topics: topics.into(),
+            event,
+            key: None,
+            ends_key: false,
+            data: data.into(),
+        }
     }
 
     /// Gives the event a key. The event becomes the newest one with that key.
     #[must_use]
     pub fn keyed(self, key: impl Into<Arc<str>>) -> Self {
-        Self { key: Some(key.into()), ends_key: false, ..self }
+        Self {
+            key: Some(key.into()),
+            ends_key: false,
+            ..self
+        }
     }
 
     /// Gives the event a key, which it ends.
     #[must_use]
     pub fn ending(self, key: impl Into<Arc<str>>) -> Self {
-        Self { key: Some(key.into()), ends_key: true, ..self }
+        Self {
+            key: Some(key.into()),
+            ends_key: true,
+            ..self
+        }
     }
 
     /// Fails if some clients could not read the data because it is too large. Events that are in
@@ -71,16 +89,31 @@ impl Publication {
     pub(crate) fn check(&self) -> Result<(), tidings_journal::Error> {
         let bytes = self.data.len();
         if bytes > MAX_DATA_BYTES {
-            let problem =
-                format!("The event's data has {bytes} bytes; the most that all clients can read is {MAX_DATA_BYTES}");
+            let problem = format!(
+                "The event's data has {bytes} bytes; the most that all clients can read is \
+                 {MAX_DATA_BYTES}"
+            );
             return Err(tidings_journal::Error::TooLarge(problem));
         }
         Ok(())
     }
 
     pub(crate) fn into_record(self, at_ms: i64) -> Record {
-        let Self { topics, event, key, ends_key, data } = self;
-        Record { topics, event: event.as_str().into(), key, ends_key, data: Bytes::from(data), at_ms }
+        let Self {
+            topics,
+            event,
+            key,
+            ends_key,
+            data,
+        } = self;
+        Record {
+            topics,
+            event: event.as_str().into(),
+            key,
+            ends_key,
+            data: Bytes::from(data),
+            at_ms,
+        }
     }
 }
 
@@ -93,7 +126,11 @@ pub(crate) struct Stored<'a> {
 
 impl Delivery for Stored<'_> {
     fn topics(&self) -> &[TopicName] {
-        if self.hidden { &[] } else { &self.entry.record.topics }
+        if self.hidden {
+            &[]
+        } else {
+            &self.entry.record.topics
+        }
     }
 
     fn position(&self) -> Option<Position> {
@@ -132,7 +169,8 @@ pub(crate) fn encode(entry: &Entry, id: Option<EventId>) -> Option<Frame> {
     match (name, data, id) {
         (Ok(name), Ok(data), Ok(id)) => Some(Event::new(name, data).id(id).encode()),
         _ => {
-            tracing::error!(id = %entry.id, "the journal returned an entry that is not a valid event; it is skipped");
+            tracing::error!(id = %entry.id, "the journal returned an entry that is not a valid \
+                                             event; it is skipped");
             None
         }
     }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use smallvec::SmallVec;
-use tidings_journal::{Append, Appended, Condition, Entry, EventId, Position, Receipt, StoredReceipt};
+use tidings_journal::{
+    Append, Appended, Condition, Entry, EventId, Position, Receipt, StoredReceipt,
+};
 
 use crate::generation::Generation;
 use crate::hub::{Hub, Inner};
@@ -29,14 +31,26 @@ impl Hub {
         // has ended, and the wait for the position fails.
         let generation = inner.generation();
         let stamp = inner.time.stamp(journal);
-        let records: Vec<_> = batch.into_iter().map(|publication| publication.into_record(stamp.at_ms)).collect();
-        let append = Append::from(records.clone()).receipt(receipt).when(condition).at(inner.time.now_ms());
+        let records: Vec<_> = batch
+            .into_iter()
+            .map(|publication| publication.into_record(stamp.at_ms))
+            .collect();
+        let append = Append::from(records.clone())
+            .receipt(receipt)
+            .when(condition)
+            .at(inner.time.now_ms());
         Ok(match journal.append(append).await? {
             Appended::New(first) => {
                 inner.time.stamped(journal, stamp, first, records.len());
                 let id = journal.epochs().id_of(first);
-                let positions = std::iter::successors(Some(first), |position| Some(position.next()));
-                let entry = |(position, record)| Arc::new(Entry { id: generation.line.id_of(position), record });
+                let positions =
+                    std::iter::successors(Some(first), |position| Some(position.next()));
+                let entry = |(position, record)| {
+                    Arc::new(Entry {
+                        id: generation.line.id_of(position),
+                        record,
+                    })
+                };
                 let entries: SmallVec<[_; 1]> = positions.zip(records).map(entry).collect();
                 inner.deliver_own(&generation, &entries);
                 if let Some(last) = entries.last() {
@@ -44,8 +58,12 @@ impl Hub {
                 }
                 Published::New(id)
             }
-            Appended::Known(kept) => Published::Known(inner.until_receipt_visible(&generation, &kept).await?, kept),
-            Appended::Refused(head) => Published::Refused(inner.visible_id(&generation, head).await?),
+            Appended::Known(kept) => {
+                Published::Known(inner.until_receipt_visible(&generation, &kept).await?, kept)
+            }
+            Appended::Refused(head) => {
+                Published::Refused(inner.visible_id(&generation, head).await?)
+            }
             Appended::Full(pool) => Published::Full(pool),
         })
     }
@@ -53,17 +71,31 @@ impl Hub {
     /// Returns the live receipt under `key`, if there is one, with the id that [`Published::Known`]
     /// would have. By then every stream can see the events of the receipt. Only [`Hub::publish`]
     /// decides whether a batch is a repetition.
-    pub async fn receipt(&self, key: &[u8]) -> Result<Option<(EventId, StoredReceipt)>, tidings_journal::Error> {
+    pub async fn receipt(
+        &self,
+        key: &[u8],
+    ) -> Result<Option<(EventId, StoredReceipt)>, tidings_journal::Error> {
         let generation = self.inner.generation();
-        let Some(kept) = self.inner.journal.receipt(key).await? else { return Ok(None) };
-        Ok(Some((self.inner.until_receipt_visible(&generation, &kept).await?, kept)))
+        let Some(kept) = self.inner.journal.receipt(key).await? else {
+            return Ok(None);
+        };
+        Ok(Some((
+            self.inner.until_receipt_visible(&generation, &kept).await?,
+            kept,
+        )))
     }
 
     /// Delivers an event to the streams that are open now, and stores nothing. Fails like
     /// [`Hub::publish`] if the data is too large.
-    pub fn publish_ephemeral(&self, publication: &Publication) -> Result<(), tidings_journal::Error> {
+    pub fn publish_ephemeral(
+        &self,
+        publication: &Publication,
+    ) -> Result<(), tidings_journal::Error> {
         publication.check()?;
-        self.inner.generation().fanout.deliver([Ephemeral(publication)], self.inner.clock.now_ms());
+        self.inner
+            .generation()
+            .fanout
+            .deliver([Ephemeral(publication)], self.inner.clock.now_ms());
         Ok(())
     }
 }

@@ -25,14 +25,20 @@ use crate::publication;
 const MAX_CONCURRENT_READS: usize = 32;
 
 /// The most that is read of a topic and encoded at a time.
-const MAX_PAGE: Limit = Limit { events: 256, bytes: 256 << 10 };
+const MAX_PAGE: Limit = Limit {
+    events: 256,
+    bytes: 256 << 10,
+};
 
 /// The most bytes of pages that are cached for other streams that missed the same events.
 const MAX_CACHED_BYTES: usize = 16 << 20;
 
 /// The most that a stream takes of its pages at a time, except that it takes at least one frame.
 /// The stream holds these frames in memory while its socket is slow.
-const MAX_BATCH: Limit = Limit { events: 64, bytes: 64 << 10 };
+const MAX_BATCH: Limit = Limit {
+    events: 64,
+    bytes: 64 << 10,
+};
 
 /// The replays of one generation.
 pub(crate) struct Replays {
@@ -92,7 +98,11 @@ impl Replays {
     }
 
     fn with(permits: Arc<Semaphore>) -> Self {
-        Self { permits, cache: Mutex::default(), erased: AtomicU64::new(0) }
+        Self {
+            permits,
+            cache: Mutex::default(),
+            erased: AtomicU64::new(0),
+        }
     }
 
     /// Waits for a permit to read pages of the journal.
@@ -166,7 +176,12 @@ impl Replays {
             if let Some(page) = cache.find(topic, after) {
                 return Ok(Some(page));
             }
-            cache.topics.entry(topic.clone()).or_default().reading.clone()
+            cache
+                .topics
+                .entry(topic.clone())
+                .or_default()
+                .reading
+                .clone()
         };
         let _reading = reading.lock().await;
         if let Some(page) = self.cache.lock().find(topic, after) {
@@ -179,19 +194,32 @@ impl Replays {
         let read = journal.read(&selector, after, visible, MAX_PAGE).await?;
         line.check(&read.entries)?;
         if journal.head() < visible {
-            return Err(line::broken()); // nothing can be read up to there, so the stream would ask for ever
+            // nothing can be read up to there, so the stream would ask for ever
+            return Err(line::broken());
         }
         if read.floor > after {
             return Ok(None);
         }
-        let encoded =
-            |entry: &Arc<_>| publication::encode(entry, Some(entry.id)).map(|frame| (entry.id.position, frame));
+        let encoded = |entry: &Arc<_>| {
+            publication::encode(entry, Some(entry.id)).map(|frame| (entry.id.position, frame))
+        };
         let frames: Vec<_> = read.entries.iter().filter_map(encoded).collect();
         // An empty page is cached too: many clients that reconnect to a quiet topic ask for it
         // again and again.
-        let bytes = size_of::<Page>() + frames.iter().map(|(_, frame)| size_of_val(frame) + frame.len()).sum::<usize>();
+        let bytes = size_of::<Page>()
+            + frames
+                .iter()
+                .map(|(_, frame)| size_of_val(frame) + frame.len())
+                .sum::<usize>();
         let (topic, next, used) = (topic.clone(), read.next, true.into());
-        let page = Arc::new(Page { topic, after, next, frames, bytes, used });
+        let page = Arc::new(Page {
+            topic,
+            after,
+            next,
+            frames,
+            bytes,
+            used,
+        });
         let mut cache = self.cache.lock();
         if page.next > after && !cache.closed && self.erasures() == erased {
             cache.insert(page.clone());
@@ -210,7 +238,9 @@ impl Replays {
                 cache.remove(&page);
             }
         }
-        cache.topics.retain(|_, topic| !topic.pages.is_empty() || Arc::strong_count(&topic.reading) > 1);
+        cache
+            .topics
+            .retain(|_, topic| !topic.pages.is_empty() || Arc::strong_count(&topic.reading) > 1);
     }
 }
 
@@ -218,7 +248,9 @@ impl PageCache {
     /// Returns the cached page of `topic` that holds the events after `after`.
     fn find(&self, topic: &TopicName, after: Position) -> Option<Arc<Page>> {
         let pages = &self.topics.get(topic)?.pages;
-        let page = pages.iter().find(|page| page.after <= after && after < page.next)?;
+        let page = pages
+            .iter()
+            .find(|page| page.after <= after && after < page.next)?;
         page.used.store(true, Ordering::Relaxed);
         Some(page.clone())
     }
@@ -227,16 +259,28 @@ impl PageCache {
     /// further back, one page is enough.
     fn insert(&mut self, page: Arc<Page>) {
         let is_covered = |other: &Arc<Page>| page.after <= other.after && other.next <= page.next;
-        let pages = self.topics.get(&page.topic).map_or(&[][..], |topic| &topic.pages);
+        let pages = self
+            .topics
+            .get(&page.topic)
+            .map_or(&[][..], |topic| &topic.pages);
         if pages.iter().any(is_covered) {
-            let covered: Vec<_> = pages.iter().filter(|other| is_covered(other)).cloned().collect();
+            let covered: Vec<_> = pages
+                .iter()
+                .filter(|other| is_covered(other))
+                .cloned()
+                .collect();
             for other in &covered {
                 self.remove(other);
             }
-            self.order.retain(|other| !covered.iter().any(|gone| Arc::ptr_eq(gone, other)));
+            self.order
+                .retain(|other| !covered.iter().any(|gone| Arc::ptr_eq(gone, other)));
         }
         self.bytes += page.bytes;
-        self.topics.entry(page.topic.clone()).or_default().pages.push(page.clone());
+        self.topics
+            .entry(page.topic.clone())
+            .or_default()
+            .pages
+            .push(page.clone());
         self.order.push_back(page);
         while self.bytes > MAX_CACHED_BYTES
             && let Some(oldest) = self.order.pop_front()
@@ -259,26 +303,42 @@ impl PageCache {
 fn merge(pages: &[Arc<Page>], after: Position) -> (Vec<Frame>, Position) {
     let next = pages.iter().map(|page| page.next).min().unwrap_or(after);
     let range = |page: &'_ Arc<Page>| {
-        let from = page.frames.partition_point(|(position, _)| *position <= after);
-        let to = page.frames.partition_point(|(position, _)| *position <= next);
+        let from = page
+            .frames
+            .partition_point(|(position, _)| *position <= after);
+        let to = page
+            .frames
+            .partition_point(|(position, _)| *position <= next);
         from..to.min(from + MAX_BATCH.events) // a batch has no more than that in total
     };
-    let mut found: Vec<_> = pages.iter().flat_map(|page| &page.frames[range(page)]).collect();
+    let mut found: Vec<_> = pages
+        .iter()
+        .flat_map(|page| &page.frames[range(page)])
+        .collect();
     if pages.len() > 1 {
         found.sort_unstable_by_key(|(position, _)| *position);
         found.dedup_by_key(|(position, _)| *position); // an event may stand in several topics
     }
     let mut bytes = 0;
-    let fits = found.iter().take(MAX_BATCH.events).take_while(|(_, frame)| {
-        let first = bytes == 0;
-        bytes += frame.len();
-        first || bytes <= MAX_BATCH.bytes
-    });
+    let fits = found
+        .iter()
+        .take(MAX_BATCH.events)
+        .take_while(|(_, frame)| {
+            let first = bytes == 0;
+            bytes += frame.len();
+            first || bytes <= MAX_BATCH.bytes
+        });
     let count = fits.count();
     let is_cut = found.len() > count || found.len() >= MAX_BATCH.events;
     found.truncate(count);
-    let next = found.last().filter(|_| is_cut).map_or(next, |(position, _)| *position);
-    (found.into_iter().map(|(_, frame)| frame.clone()).collect(), next)
+    let next = found
+        .last()
+        .filter(|_| is_cut)
+        .map_or(next, |(position, _)| *position);
+    (
+        found.into_iter().map(|(_, frame)| frame.clone()).collect(),
+        next,
+    )
 }
 
 #[cfg(test)]
@@ -288,10 +348,20 @@ mod tests {
 
     fn page(after: u64, next: u64, positions: impl IntoIterator<Item = u64>) -> Arc<Page> {
         let frame = |n: u64| Event::new(EventName::from_static("e"), n.to_string()).encode();
-        let frames: Vec<_> = positions.into_iter().map(|n| (Position::new(n), frame(n))).collect();
+        let frames: Vec<_> = positions
+            .into_iter()
+            .map(|n| (Position::new(n), frame(n)))
+            .collect();
         let topic = TopicName::parse("a").unwrap();
         let (after, next) = (Position::new(after), Position::new(next));
-        Arc::new(Page { topic, after, next, bytes: 1, frames, used: true.into() })
+        Arc::new(Page {
+            topic,
+            after,
+            next,
+            bytes: 1,
+            frames,
+            used: true.into(),
+        })
     }
 
     fn merged(pages: &[Arc<Page>], after: u64) -> (usize, u64) {
@@ -307,14 +377,26 @@ mod tests {
 
     #[test]
     fn pages_are_merged_up_to_the_end_of_the_shortest_and_each_event_comes_once() {
-        assert_eq!(merged(&[page(0, 5, [1, 5]), page(0, 9, [1, 3, 7])], 0), (3, 5));
+        assert_eq!(
+            merged(&[page(0, 5, [1, 5]), page(0, 9, [1, 3, 7])], 0),
+            (3, 5)
+        );
     }
 
     #[test]
     fn a_batch_that_is_cut_returns_where_it_was_cut() {
         assert_eq!(merged(&[page(0, 256, 1..=256)], 0), (64, 64));
         assert_eq!(merged(&[page(0, 256, 1..=256)], 200), (56, 256));
-        assert_eq!(merged(&[page(0, 300, (2..=256).step_by(2)), page(0, 300, (1..=255).step_by(2))], 0), (64, 64));
+        assert_eq!(
+            merged(
+                &[
+                    page(0, 300, (2..=256).step_by(2)),
+                    page(0, 300, (1..=255).step_by(2))
+                ],
+                0
+            ),
+            (64, 64)
+        );
     }
 
     #[test]
@@ -325,10 +407,15 @@ mod tests {
         }
         let cache = replays.cache.lock();
         let pages = |pages: &mut dyn Iterator<Item = &Arc<Page>>| {
-            pages.map(|page| (page.after.get(), page.next.get())).collect::<Vec<_>>()
+            pages
+                .map(|page| (page.after.get(), page.next.get()))
+                .collect::<Vec<_>>()
         };
         assert_eq!(pages(&mut cache.order.iter()), [(20, 30), (1, 12)]);
-        assert_eq!(pages(&mut cache.topics.values().flat_map(|topic| &topic.pages)), [(20, 30), (1, 12)]);
+        assert_eq!(
+            pages(&mut cache.topics.values().flat_map(|topic| &topic.pages)),
+            [(20, 30), (1, 12)]
+        );
         assert_eq!(cache.bytes, 2);
     }
 
@@ -338,7 +425,11 @@ mod tests {
         replays.cache.lock().insert(page(0, 10, 1..=10));
         replays.forget();
         let cache = replays.cache.lock();
-        assert!(cache.find(&TopicName::parse("a").unwrap(), Position::new(5)).is_none());
+        assert!(
+            cache
+                .find(&TopicName::parse("a").unwrap(), Position::new(5))
+                .is_none()
+        );
         assert_eq!((cache.order.len(), cache.bytes), (0, 0));
     }
 
@@ -347,7 +438,13 @@ mod tests {
         let replays = Replays::new();
         replays.cache.lock().insert(page(0, 10, 1..=10));
         let topic = TopicName::parse("a").unwrap();
-        let is_cached = |after| replays.cache.lock().find(&topic, Position::new(after)).is_some();
+        let is_cached = |after| {
+            replays
+                .cache
+                .lock()
+                .find(&topic, Position::new(after))
+                .is_some()
+        };
         replays.tick();
         assert!(is_cached(9) && !is_cached(10));
         replays.tick(); // a stream asked for it since the last one

@@ -39,8 +39,15 @@ struct State {
 impl Ring {
     /// Creates an empty ring. `floor` is what was visible when it was made.
     pub(crate) fn new(topic: TopicName, floor: Mark) -> Self {
-        let state = State { frames: Frames::new(floor), waiters: Waiters::new() };
-        Self { topic, newest: AtomicU64::new(floor.seq.0), state: Mutex::new(state) }
+        let state = State {
+            frames: Frames::new(floor),
+            waiters: Waiters::new(),
+        };
+        Self {
+            topic,
+            newest: AtomicU64::new(floor.seq.0),
+            state: Mutex::new(state),
+        }
     }
 
     pub(crate) fn topic(&self) -> &TopicName {
@@ -84,7 +91,11 @@ impl Ring {
     /// Gives the frames of `window` to `take`, in order. Returns the place of the last one if
     /// `max_bytes` ended the call before `until`; `Err` if a stored event of the window is no
     /// longer here.
-    pub(crate) fn collect(&self, window: Window, take: impl FnMut(CollectedFrame)) -> Result<Option<Seq>, BelowFloor> {
+    pub(crate) fn collect(
+        &self,
+        window: Window,
+        take: impl FnMut(CollectedFrame),
+    ) -> Result<Option<Seq>, BelowFloor> {
         self.state.lock().frames.collect(&window, take)
     }
 
@@ -104,7 +115,10 @@ impl Ring {
             return 0;
         }
         let state = self.state.lock();
-        state.frames.bytes_by(until_ms).saturating_sub(state.frames.bytes_up_to(after))
+        state
+            .frames
+            .bytes_by(until_ms)
+            .saturating_sub(state.frames.bytes_up_to(after))
     }
 
     /// Returns the place of the last frame at or before `position`. A reader that has seen

@@ -42,7 +42,9 @@ impl Runner {
     /// Drives the hub until the journal's tail fails.
     pub async fn run(mut self) -> tidings_journal::Error {
         let Self { inner, tail } = &mut self;
-        let hub = Hub { inner: inner.clone() };
+        let hub = Hub {
+            inner: inner.clone(),
+        };
         let deliver = async {
             inner.begin_folds().await;
             loop {
@@ -59,7 +61,9 @@ impl Runner {
                 let generation = inner.generation();
                 generation.fanout.tick(inner.clock.now_ms());
                 generation.replays.tick();
-                inner.journal.expire(inner.time.compare_clocks(&*inner.journal));
+                inner
+                    .journal
+                    .expire(inner.time.compare_clocks(&*inner.journal));
             }
         };
         let expire = async {
@@ -70,7 +74,8 @@ impl Runner {
                 if !inner.floors.unfinished().is_empty()
                     && let Err(error) = hub.complete_erasures().await
                 {
-                    tracing::debug!(%error, "an interrupted erasure can't be completed; it will be tried again");
+                    tracing::debug!(%error, "an interrupted erasure can't be completed; it will \
+                                             be tried again");
                 }
                 hub.end_expired().await;
             }
@@ -86,7 +91,9 @@ impl Runner {
 
 impl Drop for Runner {
     fn drop(&mut self) {
-        self.inner.generation().end(tidings_journal::Error::Closed("the hub has stopped".to_owned()));
+        self.inner.generation().end(tidings_journal::Error::Closed(
+            "the hub has stopped".to_owned(),
+        ));
         self.inner.folds.stop();
     }
 }
@@ -95,10 +102,18 @@ impl Hub {
     /// Ends expired keys, each on the condition that no other server has ended it or replaced its
     /// value.
     async fn end_expired(&self) {
-        let expired = self.inner.folds.expired(self.log_ms(), MAX_ENDS_PER_INTERVAL);
+        let expired = self
+            .inner
+            .folds
+            .expired(self.log_ms(), MAX_ENDS_PER_INTERVAL);
         for some in expired.chunks(MAX_CONCURRENT_ENDS) {
             let mut ending = JoinSet::new();
-            for Expired { topic, key, position } in some.iter().cloned() {
+            for Expired {
+                topic,
+                key,
+                position,
+            } in some.iter().cloned()
+            {
                 let end = Publication::new([topic.clone()], EXPIRED, "null").ending(key.clone());
                 let condition = Condition::Current(topic, key, position);
                 let hub = self.clone();
@@ -106,7 +121,8 @@ impl Hub {
             }
             for ended in ending.join_all().await {
                 if let Err(error) = ended {
-                    tracing::debug!(%error, "an expired key can't be ended; it will be tried again");
+                    tracing::debug!(%error, "an expired key can't be ended; it will be tried \
+                                             again");
                     return;
                 }
             }

@@ -40,7 +40,9 @@ impl SlowReaders {
             return now.after(ENDING_GRACE);
         }
         match connection.blocked_since() {
-            Some(since) => since.after(self.write_timeout).min(now.after(LAG_CHECK_INTERVAL)),
+            Some(since) => since
+                .after(self.write_timeout)
+                .min(now.after(LAG_CHECK_INTERVAL)),
             None => Tick::NEVER,
         }
     }
@@ -49,7 +51,8 @@ impl SlowReaders {
     /// too much is unsent.
     pub(crate) fn is_slow(&self, connection: &Connection, now_ms: i64) -> bool {
         let blocked = connection.blocked_since();
-        let overdue = blocked.and_then(|_| connection.overdue_bytes(now_ms.saturating_sub(LAG_MIN_AGE_MS)));
+        let overdue =
+            blocked.and_then(|_| connection.overdue_bytes(now_ms.saturating_sub(LAG_MIN_AGE_MS)));
         overdue.is_some_and(|bytes| bytes > self.max_lag_bytes)
     }
 

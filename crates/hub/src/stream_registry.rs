@@ -12,7 +12,9 @@ use hashbrown::HashTable;
 use tidings_journal::TopicName;
 
 use self::by_user::ByUser;
-use crate::connection::{Connection, ConnectionId, Opening, Schedule, Signals, TimerEntry, network};
+use crate::connection::{
+    Connection, ConnectionId, Opening, Schedule, Signals, TimerEntry, network,
+};
 use crate::stream_totals::{Ended, RefusalReason, StreamTotals};
 use crate::sync::Mutex;
 use crate::table;
@@ -88,12 +90,20 @@ pub struct Filter {
 
 impl Registry {
     pub(crate) fn new(limits: Limits, signals: Arc<Signals>) -> Self {
-        Self { limits, open: Mutex::default(), signals }
+        Self {
+            limits,
+            open: Mutex::default(),
+            signals,
+        }
     }
 
     /// Registers a new stream, unless a limit is reached. The stream counts as open from here on,
     /// so that the limits hold. The totals count it as opened only with [`Registry::opened`].
-    pub(crate) fn admit(&self, mut opening: Opening, schedule: Schedule) -> Result<Arc<Connection>, LimitReached> {
+    pub(crate) fn admit(
+        &self,
+        mut opening: Opening,
+        schedule: Schedule,
+    ) -> Result<Arc<Connection>, LimitReached> {
         let mut open = self.open.lock();
         let timer = TimerEntry::new(schedule, self.signals.now());
         if let Err(limit) = open.check(&self.limits, &opening) {
@@ -103,11 +113,22 @@ impl Registry {
         open.last_serial += 1;
         let serial = open.last_serial;
         // The streams of one user share the text of the id.
-        let known = opening.user.as_ref().and_then(|user| open.by_user.of(user).first()?.user.clone());
+        let known = opening
+            .user
+            .as_ref()
+            .and_then(|user| open.by_user.of(user).first()?.user.clone());
         opening.user = known.or(opening.user);
-        let connection = Arc::new(Connection::new(serial, opening, timer, self.signals.clone()));
+        let connection = Arc::new(Connection::new(
+            serial,
+            opening,
+            timer,
+            self.signals.clone(),
+        ));
         open.by_serial.insert(serial, connection.clone());
-        open.by_id.insert_unique(connection.id.hash(), connection.clone(), |one| one.id.hash());
+        open.by_id
+            .insert_unique(connection.id.hash(), connection.clone(), |one| {
+                one.id.hash()
+            });
         if let Some(user) = &connection.user {
             open.by_user.add(user, &connection);
             open.authenticated += 1;
@@ -144,7 +165,10 @@ impl Registry {
             open.totals.count_opened(connection.counted_as);
             open.totals.count_ended(ended);
         }
-        if let Ok(entry) = open.by_id.find_entry(connection.id.hash(), |one| one.id == connection.id) {
+        if let Ok(entry) = open
+            .by_id
+            .find_entry(connection.id.hash(), |one| one.id == connection.id)
+        {
             entry.remove();
         }
         if let Some(capacity) = table::shrunk_capacity(open.by_id.len(), open.by_id.capacity()) {
@@ -160,7 +184,9 @@ impl Registry {
             if *count.get() == 0 {
                 count.remove();
             }
-            if let Some(capacity) = table::shrunk_capacity(open.by_address.len(), open.by_address.capacity()) {
+            if let Some(capacity) =
+                table::shrunk_capacity(open.by_address.len(), open.by_address.capacity())
+            {
                 open.by_address.shrink_to(capacity);
             }
         }
@@ -192,15 +218,25 @@ impl Registry {
         Stats {
             total: open.by_serial.len(),
             authenticated: open.authenticated,
-            by_kind: open.by_kind.iter().map(|(kind, count)| (*kind, *count)).filter(|(_, count)| *count > 0).collect(),
+            by_kind: open
+                .by_kind
+                .iter()
+                .map(|(kind, count)| (*kind, *count))
+                .filter(|(_, count)| *count > 0)
+                .collect(),
         }
     }
 
     /// Returns how many streams have unsent events, and the most bytes that one of them has.
     /// Streams that are catching up are left out.
     pub fn lag(&self) -> (u64, u64) {
-        let lags = self.all().into_iter().filter_map(|connection| connection.lag_bytes());
-        lags.fold((0, 0), |(behind, most), lag| (behind + u64::from(lag > 0), most.max(lag)))
+        let lags = self
+            .all()
+            .into_iter()
+            .filter_map(|connection| connection.lag_bytes());
+        lags.fold((0, 0), |(behind, most), lag| {
+            (behind + u64::from(lag > 0), most.max(lag))
+        })
     }
 
     /// Returns up to `limit` connections in the order of opening, and whether there are more.
@@ -208,16 +244,29 @@ impl Registry {
         let open = self.open.lock();
         let matches = |connection: &&Arc<Connection>| {
             connection.serial > filter.after
-                && filter.topic.as_ref().is_none_or(|topic| connection.topics().any(|one| one == topic))
+                && filter
+                    .topic
+                    .as_ref()
+                    .is_none_or(|topic| connection.topics().any(|one| one == topic))
         };
         let mut page: Vec<_> = match &filter.user {
             Some(user) => {
                 let own = open.by_user.of(user).iter();
-                own.filter(matches).take(limit.saturating_add(1)).cloned().collect()
+                own.filter(matches)
+                    .take(limit.saturating_add(1))
+                    .cloned()
+                    .collect()
             }
             None => {
-                let later = open.by_serial.range(filter.after.saturating_add(1)..).map(|(_, connection)| connection);
-                later.filter(matches).take(limit.saturating_add(1)).cloned().collect()
+                let later = open
+                    .by_serial
+                    .range(filter.after.saturating_add(1)..)
+                    .map(|(_, connection)| connection);
+                later
+                    .filter(matches)
+                    .take(limit.saturating_add(1))
+                    .cloned()
+                    .collect()
             }
         };
         let more = page.len() > limit;
@@ -246,7 +295,10 @@ impl Registry {
 
     /// Ends all streams of `user`. Returns how many there were.
     pub fn end_user(&self, user: &UserId, ending: Ending) -> usize {
-        let filter = Filter { user: Some(user.clone()), ..Filter::default() };
+        let filter = Filter {
+            user: Some(user.clone()),
+            ..Filter::default()
+        };
         let (connections, _) = self.list(&filter, usize::MAX);
         for connection in &connections {
             connection.end(ending);
@@ -263,11 +315,25 @@ impl Open {
         }
         if let Some(user) = &opening.user {
             let own = self.by_user.of(user).len();
-            return if own < limits.per_user { Ok(()) } else { Err(LimitReached::User) };
+            return if own < limits.per_user {
+                Ok(())
+            } else {
+                Err(LimitReached::User)
+            };
         }
-        let address = opening.address.filter(|_| opening.address_counts).map(network);
-        let from_address = address.and_then(|address| self.by_address.get(&address)).copied().unwrap_or(0);
-        if from_address < limits.per_address { Ok(()) } else { Err(LimitReached::Address) }
+        let address = opening
+            .address
+            .filter(|_| opening.address_counts)
+            .map(network);
+        let from_address = address
+            .and_then(|address| self.by_address.get(&address))
+            .copied()
+            .unwrap_or(0);
+        if from_address < limits.per_address {
+            Ok(())
+        } else {
+            Err(LimitReached::Address)
+        }
     }
 }
 
@@ -284,7 +350,11 @@ impl From<LimitReached> for RefusalReason {
 impl Default for Limits {
     /// Returns limits that are never reached.
     fn default() -> Self {
-        Self { total: usize::MAX, per_user: usize::MAX, per_address: usize::MAX }
+        Self {
+            total: usize::MAX,
+            per_user: usize::MAX,
+            per_address: usize::MAX,
+        }
     }
 }
 

@@ -86,7 +86,13 @@ impl StreamTotals {
 
 impl RefusalReason {
     /// Every reason.
-    pub const ALL: [Self; 5] = [Self::Total, Self::User, Self::Address, Self::Draining, Self::Journal];
+    pub const ALL: [Self; 5] = [
+        Self::Total,
+        Self::User,
+        Self::Address,
+        Self::Draining,
+        Self::Journal,
+    ];
 
     /// Returns the label for programs.
     pub fn as_str(self) -> &'static str {

@@ -107,15 +107,33 @@ impl Hub {
         let schedule = Schedule {
             style: request.heartbeat,
             expires_at_ms: request.expires_at_ms,
-            first_heartbeat: inner.heartbeat_interval.mul_f64(rand::random_range(0.8..=1.0)),
-            max_age: inner.max_age.map(|age| age.mul_f64(rand::random_range(0.9..=1.1))),
+            first_heartbeat: inner
+                .heartbeat_interval
+                .mul_f64(rand::random_range(0.8..=1.0)),
+            max_age: inner
+                .max_age
+                .map(|age| age.mul_f64(rand::random_range(0.9..=1.1))),
         };
         let connection = inner.admit(&generation, opening, schedule)?;
-        let mut subscription = Subscription::new(inner.clone(), generation.clone(), connection, newest);
-        let started = inner.start(&generation, &mut subscription, &request.after, request.snapshot, &selector).await;
+        let mut subscription =
+            Subscription::new(inner.clone(), generation.clone(), connection, newest);
+        let started = inner
+            .start(
+                &generation,
+                &mut subscription,
+                &request.after,
+                request.snapshot,
+                &selector,
+            )
+            .await;
         // Streams that were registered before the line broke are told to reconnect. A stream that
         // is registered later would not be told, so it must not be opened.
-        let check_current = || inner.is_current(&generation).then_some(()).ok_or_else(line::broken);
+        let check_current = || {
+            inner
+                .is_current(&generation)
+                .then_some(())
+                .ok_or_else(line::broken)
+        };
         match started.and_then(|start| check_current().map(|()| start)) {
             Ok(start) => {
                 inner.connections.opened(subscription.connection());
@@ -152,41 +170,91 @@ impl Inner {
                 let _permit = generation.replays.permit().await;
                 let page = loop {
                     let erasures = generation.replays.erasures();
-                    let page = self.journal.read(selector, Position::START, head, Limit::NONE).await?;
+                    let page = self
+                        .journal
+                        .read(selector, Position::START, head, Limit::NONE)
+                        .await?;
                     generation.line.check(&page.entries)?;
                     if generation.replays.erasures() == erasures {
                         break page;
                     }
                 };
                 if page.damaged {
-                    first.push(self.reset(ResetReason::Trimmed, after, generation.line.id_of(head), selector).await?);
+                    first.push(
+                        self.reset(
+                            ResetReason::Trimmed,
+                            after,
+                            generation.line.id_of(head),
+                            selector,
+                        )
+                        .await?,
+                    );
                 }
-                first.extend(page.entries.iter().filter_map(|entry| publication::encode(entry, None)));
-                let synced = self.wording.synced(first.len(), generation.line.id_of(head));
+                first.extend(
+                    page.entries
+                        .iter()
+                        .filter_map(|entry| publication::encode(entry, None)),
+                );
+                let synced = self
+                    .wording
+                    .synced(first.len(), generation.line.id_of(head));
                 first.push(synced);
-                Start { resumed: None, cursor: None, reset: None }
+                Start {
+                    resumed: None,
+                    cursor: None,
+                    reset: None,
+                }
             }
-            Requested::Nothing => {
-                Start { resumed: None, cursor: Some(generation.line.id_of(head).to_string()), reset: None }
-            }
+            Requested::Nothing => Start {
+                resumed: None,
+                cursor: Some(generation.line.id_of(head).to_string()),
+                reset: None,
+            },
             Requested::Everything => {
                 subscription.start_at(floor);
                 self.traffic.resumed();
-                Start { resumed: Some(true), cursor: Some(after.to_string()), reset: None }
+                Start {
+                    resumed: Some(true),
+                    cursor: Some(after.to_string()),
+                    reset: None,
+                }
             }
             Requested::After(position) if position >= floor => {
                 subscription.start_at(position);
                 self.traffic.resumed();
-                Start { resumed: Some(true), cursor: Some(after.to_string()), reset: None }
+                Start {
+                    resumed: Some(true),
+                    cursor: Some(after.to_string()),
+                    reset: None,
+                }
             }
             Requested::After(_) => {
-                first.push(self.reset(ResetReason::Trimmed, after, generation.line.id_of(head), selector).await?);
-                Start { resumed: Some(false), cursor: Some(after.to_string()), reset: Some(ResetReason::Trimmed) }
+                first.push(
+                    self.reset(
+                        ResetReason::Trimmed,
+                        after,
+                        generation.line.id_of(head),
+                        selector,
+                    )
+                    .await?,
+                );
+                Start {
+                    resumed: Some(false),
+                    cursor: Some(after.to_string()),
+                    reset: Some(ResetReason::Trimmed),
+                }
             }
             Requested::Unknown(reason) => {
-                first.push(self.reset(reason, after, generation.line.id_of(head), selector).await?);
+                first.push(
+                    self.reset(reason, after, generation.line.id_of(head), selector)
+                        .await?,
+                );
                 let echo = (reason != ResetReason::Malformed).then(|| after.to_string());
-                Start { resumed: Some(false), cursor: echo, reset: Some(reason) }
+                Start {
+                    resumed: Some(false),
+                    cursor: echo,
+                    reset: Some(reason),
+                }
             }
         };
         subscription.send_first(first);
@@ -223,7 +291,10 @@ impl Inner {
                 // started below it would repeat it.
                 generation.until_visible(position).await?;
                 // If the line has broken meanwhile, another event may have the position.
-                let known = generation.line.epochs().locate(id, generation.fanout.visible_position());
+                let known = generation
+                    .line
+                    .epochs()
+                    .locate(id, generation.fanout.visible_position());
                 known.map(Requested::After).map_err(|_| line::broken())
             }
             Err(CursorError::UnknownEpoch) => Ok(Requested::Unknown(ResetReason::Epoch)),
@@ -234,12 +305,17 @@ impl Inner {
     /// Calls [`Journal::certain`](tidings_journal::Journal::certain), with a timeout.
     pub(crate) async fn certain(&self) -> Result<(), tidings_journal::Error> {
         let timed_out = |_| generation::timed_out("it did not confirm whether an id is its own");
-        tokio::time::timeout(generation::VISIBILITY_TIMEOUT, self.journal.certain()).await.map_err(timed_out)?
+        tokio::time::timeout(generation::VISIBILITY_TIMEOUT, self.journal.certain())
+            .await
+            .map_err(timed_out)?
     }
 
     /// Returns the id of the oldest stored event of `selector`. The id comes from the journal and
     /// not from the line, because the event may not be visible yet.
-    pub(crate) async fn oldest(&self, selector: &Selector) -> Result<Option<EventId>, tidings_journal::Error> {
+    pub(crate) async fn oldest(
+        &self,
+        selector: &Selector,
+    ) -> Result<Option<EventId>, tidings_journal::Error> {
         let oldest = self.journal.oldest(selector).await?;
         Ok(oldest.map(|oldest| self.journal.epochs().id_of(oldest)))
     }
@@ -253,7 +329,12 @@ impl Inner {
     ) -> Result<Frame, tidings_journal::Error> {
         let oldest = self.oldest(selector).await?;
         self.traffic.reset(reason);
-        Ok(self.wording.reset(&Reset { reason, requested: requested.to_string(), resumed_from, oldest }))
+        Ok(self.wording.reset(&Reset {
+            reason,
+            requested: requested.to_string(),
+            resumed_from,
+            oldest,
+        }))
     }
 }
 

@@ -83,9 +83,27 @@ pub enum Step {
 impl Subscription {
     /// Creates a stream that starts at `newest`, which is what was visible when `connection` began
     /// to follow its rings.
-    pub(crate) fn new(hub: Arc<Inner>, generation: Arc<Generation>, connection: Arc<Connection>, newest: Mark) -> Self {
-        let cursor = Cursor::new(StreamSource { hub, generation, connection }, newest);
-        Self { cursor, start: None, behind: false, ended: None, yields: 0 }
+    pub(crate) fn new(
+        hub: Arc<Inner>,
+        generation: Arc<Generation>,
+        connection: Arc<Connection>,
+        newest: Mark,
+    ) -> Self {
+        let cursor = Cursor::new(
+            StreamSource {
+                hub,
+                generation,
+                connection,
+            },
+            newest,
+        );
+        Self {
+            cursor,
+            start: None,
+            behind: false,
+            ended: None,
+            yields: 0,
+        }
     }
 
     fn hub(&self) -> &Arc<Inner> {
@@ -99,14 +117,16 @@ impl Subscription {
     /// Starts at the newest visible place, and returns its position.
     pub(crate) fn skip_to_head(&mut self) -> Position {
         self.cursor.skip_to_head();
-        self.connection().sent(self.generation().fanout.now_ms(), self.cursor.position());
+        self.connection()
+            .sent(self.generation().fanout.now_ms(), self.cursor.position());
         self.cursor.position()
     }
 
     /// Starts after `position`.
     pub(crate) fn start_at(&mut self, position: Position) {
         self.behind = self.cursor.seek(position) == Err(Behind);
-        self.connection().sent(self.generation().fanout.now_ms(), position);
+        self.connection()
+            .sent(self.generation().fanout.now_ms(), position);
     }
 
     /// Returns the stream's entry in the registry.
@@ -116,7 +136,10 @@ impl Subscription {
 
     /// Sends `frames` before everything else that is still unsent.
     pub fn send_first(&mut self, frames: impl IntoIterator<Item = Frame>) {
-        self.start.get_or_insert_default().preface.splice(0..0, frames);
+        self.start
+            .get_or_insert_default()
+            .preface
+            .splice(0..0, frames);
     }
 
     /// Takes the first frame of the preface if it has at most `most` bytes, so that it can be sent
@@ -131,7 +154,11 @@ impl Subscription {
         if let Some(reconnect) = self.ended {
             return Poll::Ready(Step::End { reconnect });
         }
-        if let Some(start) = self.start.as_mut().filter(|start| !start.preface.is_empty()) {
+        if let Some(start) = self
+            .start
+            .as_mut()
+            .filter(|start| !start.preface.is_empty())
+        {
             out.append(&mut start.preface);
             return Poll::Ready(Step::Frames);
         }
@@ -149,7 +176,8 @@ impl Subscription {
                 Poll::Pending => return Poll::Pending,
             },
         }
-        self.connection().sent(self.generation().fanout.now_ms(), self.cursor.position());
+        self.connection()
+            .sent(self.generation().fanout.now_ms(), self.cursor.position());
         Poll::Ready(Step::Frames)
     }
 
@@ -157,13 +185,20 @@ impl Subscription {
     /// a client that has closed its side of the connection and may still be reading.
     pub fn finish(&mut self) {
         let visible = self.generation().fanout.visible();
-        self.start.get_or_insert_default().until.get_or_insert(visible);
+        self.start
+            .get_or_insert_default()
+            .until
+            .get_or_insert(visible);
     }
 
     fn has_finished(&self) -> bool {
         let until = self.start.as_ref().and_then(|start| start.until);
         until.is_some_and(|until| {
-            if self.behind { self.cursor.position() >= until.position } else { self.cursor.seq() >= until.seq }
+            if self.behind {
+                self.cursor.position() >= until.position
+            } else {
+                self.cursor.seq() >= until.seq
+            }
         })
     }
 
@@ -179,7 +214,8 @@ impl Subscription {
     /// frames. Returns true at most a few times in a row. For carriers for which yielding costs
     /// less than a write.
     pub fn should_yield(&mut self) -> bool {
-        let yields = self.yields < MAX_YIELDS && !self.behind && self.cursor.is_filling(FULL_WRITE_BYTES);
+        let yields =
+            self.yields < MAX_YIELDS && !self.behind && self.cursor.is_filling(FULL_WRITE_BYTES);
         self.yields = if yields { self.yields + 1 } else { 0 };
         yields
     }
@@ -216,7 +252,8 @@ impl Subscription {
                     }
                     Poll::Ready(Ok(took)) => {
                         let (hub, bytes) = (self.hub(), bytes_of(&out[before..]));
-                        hub.traffic.delivered(took.events, bytes, || hub.clock.now_ms() - took.oldest_ms);
+                        hub.traffic
+                            .delivered(took.events, bytes, || hub.clock.now_ms() - took.oldest_ms);
                         if self.connection().has_caught_up() {
                             self.connection().caught_up(self.cursor.seq());
                         }
@@ -228,7 +265,9 @@ impl Subscription {
             match ready!(self.poll_batch(cx)) {
                 Ok(Batch::Frames(frames, next)) => {
                     if !frames.is_empty() {
-                        self.hub().traffic.replayed(frames.len() as u64, bytes_of(&frames));
+                        self.hub()
+                            .traffic
+                            .replayed(frames.len() as u64, bytes_of(&frames));
                     }
                     out.extend(frames);
                     self.behind = self.cursor.seek(next) == Err(Behind);
@@ -264,25 +303,45 @@ impl Subscription {
     }
 
     fn read(&self) -> Reading {
-        let (hub, generation, after) = (self.hub().clone(), self.generation().clone(), self.cursor.position());
+        let (hub, generation, after) = (
+            self.hub().clone(),
+            self.generation().clone(),
+            self.cursor.position(),
+        );
         let selector = Selector::topics(self.connection().topics().cloned().collect::<Arc<[_]>>());
         Box::pin(async move {
             hub.until_erased().await;
-            let Generation { line, fanout, replays, .. } = &*generation;
-            replays.batch(&*hub.journal, line, fanout, &selector, after).await
+            let Generation {
+                line,
+                fanout,
+                replays,
+                ..
+            } = &*generation;
+            replays
+                .batch(&*hub.journal, line, fanout, &selector, after)
+                .await
         })
     }
 
     /// Continues at the newest event, because retention has overtaken the cursor, and returns the
     /// `reset` that says so.
     fn reset(&mut self, oldest: Option<Position>) -> Frame {
-        let requested = self.generation().line.id_of(self.cursor.position()).to_string();
+        let requested = self
+            .generation()
+            .line
+            .id_of(self.cursor.position())
+            .to_string();
         self.hub().traffic.reset(ResetReason::Trimmed);
         self.cursor.skip_to_head();
         self.behind = false;
         let oldest = oldest.map(|oldest| self.hub().journal.epochs().id_of(oldest));
         let resumed_from = self.generation().line.id_of(self.cursor.position());
-        let reset = Reset { reason: ResetReason::Trimmed, requested, resumed_from, oldest };
+        let reset = Reset {
+            reason: ResetReason::Trimmed,
+            requested,
+            resumed_from,
+            oldest,
+        };
         self.hub().wording.reset(&reset)
     }
 
@@ -318,6 +377,10 @@ mod tests {
 
     #[test]
     fn an_idle_subscription_stays_small() {
-        assert!(size_of::<Subscription>() <= 88, "{}", size_of::<Subscription>());
+        assert!(
+            size_of::<Subscription>() <= 88,
+            "{}",
+            size_of::<Subscription>()
+        );
     }
 }

@@ -32,11 +32,17 @@ mod checked {
         }
 
         pub(crate) fn load_full(&self) -> Arc<T> {
-            self.0.lock().expect("a panic under the lock has failed the test already").clone()
+            self.0
+                .lock()
+                .expect("a panic under the lock has failed the test already")
+                .clone()
         }
 
         pub(crate) fn store(&self, value: Arc<T>) {
-            *self.0.lock().expect("a panic under the lock has failed the test already") = value;
+            *self
+                .0
+                .lock()
+                .expect("a panic under the lock has failed the test already") = value;
         }
     }
 
@@ -50,7 +56,9 @@ mod checked {
         }
 
         pub(crate) fn lock(&self) -> shuttle::sync::MutexGuard<'_, T> {
-            self.0.lock().expect("a panic under the lock has failed the test already")
+            self.0
+                .lock()
+                .expect("a panic under the lock has failed the test already")
         }
     }
 }

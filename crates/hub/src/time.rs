@@ -44,12 +44,14 @@ impl Time {
         let (seen, now) = (text(seen_ms), text(wall_ms));
         match doubted {
             Some(passed) if passed < 0 => tracing::warn!(
-                "the clock says {now}, but the journal was last written at {seen}: one of them is wrong. Until the clock has been \
-                 consistent for an hour, events age only by the time that passes"
+                "the clock says {now}, but the journal was last written at {seen}: one of them is \
+                 wrong. Until the clock has been consistent for an hour, events age only by the \
+                 time that passes"
             ),
             Some(_) => tracing::info!(
-                "the journal was last written at {seen}, and the clock says {now}; once it has been consistent for an \
-                 hour, events that are older than the journal keeps are deleted"
+                "the journal was last written at {seen}, and the clock says {now}; once it has \
+                 been consistent for an hour, events that are older than the journal keeps are \
+                 deleted"
             ),
             None => {}
         }
@@ -66,7 +68,10 @@ impl Time {
 
     /// Log time now, in milliseconds since 1970.
     pub(crate) fn now_ms(&self) -> i64 {
-        let wall_ms = self.clock.steady_ms().saturating_add(self.offset_ms.load(Ordering::Acquire));
+        let wall_ms = self
+            .clock
+            .steady_ms()
+            .saturating_add(self.offset_ms.load(Ordering::Acquire));
         wall_ms.saturating_add(self.skew_ms.load(Ordering::Acquire))
     }
 
@@ -74,21 +79,37 @@ impl Time {
     pub(crate) fn stamp(&self, journal: &dyn Journal) -> Stamp {
         let (at_ms, steady_ms) = (self.clock.now_ms(), self.clock.steady_ms());
         let expected_ms = steady_ms.saturating_add(self.offset_ms.load(Ordering::Acquire));
-        if at_ms.abs_diff(expected_ms) > u64::try_from(Timeline::TOLERANCE.as_millis()).unwrap_or(u64::MAX) {
+        if at_ms.abs_diff(expected_ms)
+            > u64::try_from(Timeline::TOLERANCE.as_millis()).unwrap_or(u64::MAX)
+        {
             self.compare_clocks(journal);
         }
         let changes = self.changes.load(Ordering::Acquire);
-        Stamp { at_ms, skew_ms: self.skew_ms.load(Ordering::Acquire), changes }
+        Stamp {
+            at_ms,
+            skew_ms: self.skew_ms.load(Ordering::Acquire),
+            changes,
+        }
     }
 
     /// Tells `journal` which positions were published with `stamp`, so that the age of these events
     /// is right even if the clock was set meanwhile.
-    pub(crate) fn stamped(&self, journal: &dyn Journal, stamp: Stamp, first: Position, count: usize) {
+    pub(crate) fn stamped(
+        &self,
+        journal: &dyn Journal,
+        stamp: Stamp,
+        first: Position,
+        count: usize,
+    ) {
         if self.changes.load(Ordering::Acquire) == stamp.changes {
             return;
         }
         let mut timeline = self.timeline.lock();
-        timeline.stamped(first, u64::try_from(count).unwrap_or(u64::MAX), stamp.skew_ms);
+        timeline.stamped(
+            first,
+            u64::try_from(count).unwrap_or(u64::MAX),
+            stamp.skew_ms,
+        );
         journal.keep_time(&timeline);
     }
 
@@ -97,7 +118,8 @@ impl Time {
         let mut timeline = self.timeline.lock();
         let (wall_ms, steady_ms) = (self.clock.now_ms(), self.clock.steady_ms());
         let found = timeline.observe(wall_ms, steady_ms, journal.head());
-        self.offset_ms.store(timeline.offset_ms(), Ordering::Release);
+        self.offset_ms
+            .store(timeline.offset_ms(), Ordering::Release);
         self.skew_ms.store(timeline.skew(), Ordering::Release);
         if found != Observation::Same {
             self.changes.fetch_add(1, Ordering::AcqRel);
@@ -115,20 +137,24 @@ fn log(found: Observation, wall_ms: i64) {
     match found {
         Observation::Same => {}
         Observation::Jumped { expected_ms } => tracing::warn!(
-            "the clock was set: it says {now}, and by the time that has passed it should say {}. Until it has been \
-             consistent for an hour, events age only by the time that passes",
+            "the clock was set: it says {now}, and by the time that has passed it should say {}. \
+             Until it has been consistent for an hour, events age only by the time that passes",
             text(expected_ms)
         ),
         Observation::Back => tracing::info!("the clock is right again: it says {now}"),
         Observation::Settled { by_ms } => {
             let before = text(wall_ms.saturating_sub(by_ms));
             tracing::info!(
-                "the clock has been consistent for an hour: the journal's time is now {now}, and was {before}"
+                "the clock has been consistent for an hour: the journal's time is now {now}, and \
+                 was {before}"
             );
         }
     }
 }
 
 fn text(ms: i64) -> String {
-    Timestamp::from_millisecond(ms).map_or_else(|_| format!("{ms} ms since 1970"), |time| format!("{time:.0}"))
+    Timestamp::from_millisecond(ms).map_or_else(
+        |_| format!("{ms} ms since 1970"),
+        |time| format!("{time:.0}"),
+    )
 }

@@ -40,8 +40,18 @@ pub(crate) struct TimerWheel {
 }
 
 impl TimerWheel {
-    pub(crate) fn new(heartbeat_interval: Duration, slow_readers: SlowReaders, signals: Arc<Signals>) -> Self {
-        Self { heartbeat_interval, slow_readers, due: Mutex::default(), sooner: Notify::new(), signals }
+    pub(crate) fn new(
+        heartbeat_interval: Duration,
+        slow_readers: SlowReaders,
+        signals: Arc<Signals>,
+    ) -> Self {
+        Self {
+            heartbeat_interval,
+            slow_readers,
+            due: Mutex::default(),
+            sooner: Notify::new(),
+            signals,
+        }
     }
 
     /// Puts a new stream on the wheel, until [`TimerWheel::remove`].
@@ -55,7 +65,9 @@ impl TimerWheel {
     }
 
     fn arm(&self, all: &mut Due, connection: Arc<Connection>, now: Tick, now_ms: i64) {
-        let due = self.due_of(&connection, now, now_ms).max(now.after(Duration::from_nanos(1)));
+        let due = self
+            .due_of(&connection, now, now_ms)
+            .max(now.after(Duration::from_nanos(1)));
         connection.timer(|timer| timer.due = due);
         if all.first_key_value().is_none_or(|(first, _)| due < *first) {
             self.sooner.notify_one();
@@ -71,7 +83,8 @@ impl TimerWheel {
         }
         let (next_heartbeat, expires_at_ms, max_age_at) =
             connection.timer(|timer| (timer.next_heartbeat, timer.expires_at_ms, timer.max_age_at));
-        let left = Duration::from_millis(expires_at_ms.saturating_sub(now_ms).max(0).unsigned_abs());
+        let left =
+            Duration::from_millis(expires_at_ms.saturating_sub(now_ms).max(0).unsigned_abs());
         let expires = now.after(left.min(MAX_SLEEP));
         check.min(next_heartbeat).min(max_age_at).min(expires)
     }
@@ -139,13 +152,16 @@ impl TimerWheel {
 
     /// Returns the ending that a stream has to be sent now; `None` if the stream goes on.
     fn ending(&self, connection: &Connection, now: Tick, now_ms: i64) -> Option<Ending> {
-        let (expires_at_ms, max_age_at) = connection.timer(|timer| (timer.expires_at_ms, timer.max_age_at));
+        let (expires_at_ms, max_age_at) =
+            connection.timer(|timer| (timer.expires_at_ms, timer.max_age_at));
         if expires_at_ms <= now_ms {
             Some(Ending::EXPIRED)
         } else if max_age_at <= now {
             Some(Ending::AGED)
         } else {
-            self.slow_readers.is_slow(connection, now_ms).then_some(Ending::SLOW)
+            self.slow_readers
+                .is_slow(connection, now_ms)
+                .then_some(Ending::SLOW)
         }
     }
 
@@ -153,8 +169,14 @@ impl TimerWheel {
     /// next one.
     fn heartbeat(&self, connection: &Connection, now: Tick, now_ms: i64) -> Option<HeartbeatStyle> {
         let interval = self.heartbeat_interval;
-        let silence =
-            || Duration::from_millis(now_ms.saturating_sub(connection.last_activity_ms()).max(0).unsigned_abs());
+        let silence = || {
+            Duration::from_millis(
+                now_ms
+                    .saturating_sub(connection.last_activity_ms())
+                    .max(0)
+                    .unsigned_abs(),
+            )
+        };
         connection.timer(|timer| {
             if timer.next_heartbeat > now {
                 return None;
@@ -162,7 +184,9 @@ impl TimerWheel {
             match timer.style {
                 // Counted from the due time and not from now, so that the interval does not drift.
                 // Heartbeats that a long stall left out are not sent later.
-                HeartbeatStyle::Event => timer.next_heartbeat = timer.next_heartbeat.after(interval).max(now),
+                HeartbeatStyle::Event => {
+                    timer.next_heartbeat = timer.next_heartbeat.after(interval).max(now);
+                }
                 HeartbeatStyle::Comment => {
                     let left = interval.saturating_sub(silence());
                     if !left.is_zero() {
@@ -180,9 +204,13 @@ impl TimerWheel {
 /// Takes a stream off the wheel. Returns whether it was on it.
 fn take_off(all: &mut Due, connection: &Connection) -> bool {
     let due = connection.timer(|timer| std::mem::replace(&mut timer.due, Tick::NEVER));
-    let Some(together) = all.get_mut(&due) else { return false };
+    let Some(together) = all.get_mut(&due) else {
+        return false;
+    };
     // Streams are spread over the ticks, so few of them share one.
-    let at = together.iter().position(|one| std::ptr::eq(&raw const **one, connection));
+    let at = together
+        .iter()
+        .position(|one| std::ptr::eq(&raw const **one, connection));
     if let Some(at) = at {
         together.swap_remove(at);
     }

@@ -16,7 +16,9 @@ const STRIPES: usize = 16;
 const SAMPLE: u64 = 16;
 
 /// The upper bounds of the histogram of delays, in milliseconds.
-const BOUNDS_MS: [u32; 13] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000];
+const BOUNDS_MS: [u32; 13] = [
+    1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000,
+];
 
 /// The counters.
 #[derive(Default)]
@@ -73,7 +75,11 @@ impl Counters {
     pub(crate) fn delivered(&self, events: u64, bytes: u64, delay_ms: impl FnOnce() -> i64) {
         let stripe = self.stripe();
         stripe.count(events, bytes);
-        if stripe.writes.fetch_add(1, Ordering::Relaxed).is_multiple_of(SAMPLE) {
+        if stripe
+            .writes
+            .fetch_add(1, Ordering::Relaxed)
+            .is_multiple_of(SAMPLE)
+        {
             let delay_ms = delay_ms().max(0).unsigned_abs();
             let bound = BOUNDS_MS.partition_point(|bound| u64::from(*bound) < delay_ms);
             self.delays[bound].fetch_add(1, Ordering::Relaxed);
@@ -97,16 +103,28 @@ impl Counters {
     }
 
     pub(crate) fn read(&self) -> Traffic {
-        let sum = |of: fn(&Stripe) -> &AtomicU64| self.stripes.iter().map(|one| of(one).load(Ordering::Relaxed)).sum();
+        let sum = |of: fn(&Stripe) -> &AtomicU64| {
+            self.stripes
+                .iter()
+                .map(|one| of(one).load(Ordering::Relaxed))
+                .sum()
+        };
         let bounds = BOUNDS_MS.into_iter().map(Some).chain([None]);
         Traffic {
             events: sum(|stripe| &stripe.events),
             bytes: sum(|stripe| &stripe.bytes),
             replayed: sum(|stripe| &stripe.replayed),
             resumed: self.resumed.load(Ordering::Relaxed),
-            resets: ResetReason::ALL.map(|reason| (reason, self.resets[reason.index()].load(Ordering::Relaxed))),
+            resets: ResetReason::ALL
+                .map(|reason| (reason, self.resets[reason.index()].load(Ordering::Relaxed))),
             delays: Delays {
-                counts: bounds.zip(self.delays.iter().map(|count| count.load(Ordering::Relaxed))).collect(),
+                counts: bounds
+                    .zip(
+                        self.delays
+                            .iter()
+                            .map(|count| count.load(Ordering::Relaxed)),
+                    )
+                    .collect(),
                 sum_ms: self.delays_ms.load(Ordering::Relaxed),
             },
         }
@@ -143,7 +161,10 @@ mod tests {
         });
         let traffic = counters.read();
         let threads = 2 * STRIPES as u64;
-        assert_eq!((traffic.events, traffic.bytes, traffic.replayed), (3 * threads, 40 * threads, threads));
+        assert_eq!(
+            (traffic.events, traffic.bytes, traffic.replayed),
+            (3 * threads, 40 * threads, threads)
+        );
     }
 
     #[test]
@@ -155,6 +176,12 @@ mod tests {
         }
         let Delays { counts, sum_ms } = counters.read().delays;
         let found: Vec<_> = counts.into_iter().filter(|(_, count)| *count > 0).collect();
-        assert_eq!((found, sum_ms), (vec![(Some(1), 2), (Some(2), 1), (Some(10), 1), (None, 1)], 60_010));
+        assert_eq!(
+            (found, sum_ms),
+            (
+                vec![(Some(1), 2), (Some(2), 1), (Some(10), 1), (None, 1)],
+                60_010
+            )
+        );
     }
 }

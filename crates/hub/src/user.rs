@@ -47,7 +47,10 @@ impl UserId {
 
     /// This user's topic below `group`: for `notifications` it is `notifications/user/{id}`, with
     /// the id escaped.
-    #[expect(clippy::missing_panics_doc, reason = "it can't: 128 bytes are at most 128 characters of a segment")]
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "it can't: 128 bytes are at most 128 characters of a segment"
+    )]
     pub fn topic(&self, group: &TopicName) -> TopicName {
         group
             .child("user")

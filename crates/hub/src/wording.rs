@@ -78,19 +78,34 @@ pub enum EndingCause {
 
 impl Ending {
     /// See [`EndingCause::Expired`].
-    pub const EXPIRED: Self = Self { cause: EndingCause::Expired, retry: None };
+    pub const EXPIRED: Self = Self {
+        cause: EndingCause::Expired,
+        retry: None,
+    };
     /// See [`EndingCause::Slow`].
-    pub const SLOW: Self = Self { cause: EndingCause::Slow, retry: Some(Duration::from_secs(1)) };
+    pub const SLOW: Self = Self {
+        cause: EndingCause::Slow,
+        retry: Some(Duration::from_secs(1)),
+    };
     /// See [`EndingCause::Age`].
-    pub const AGED: Self = Self { cause: EndingCause::Age, retry: Some(Duration::from_millis(500)) };
+    pub const AGED: Self = Self {
+        cause: EndingCause::Age,
+        retry: Some(Duration::from_millis(500)),
+    };
     /// See [`EndingCause::Journal`].
-    pub const JOURNAL: Self = Self { cause: EndingCause::Journal, retry: Some(Duration::from_secs(5)) };
+    pub const JOURNAL: Self = Self {
+        cause: EndingCause::Journal,
+        retry: Some(Duration::from_secs(5)),
+    };
 
     /// Returns the ending of a stream whose shown history is no longer that of the log. When the
     /// client reconnects, its cursor is checked against the log. The delay is random, because all
     /// streams are ended at once.
     pub(crate) fn broken() -> Self {
-        Self { cause: EndingCause::Journal, retry: Some(Duration::from_millis(rand::rng().random_range(500..=5_000))) }
+        Self {
+            cause: EndingCause::Journal,
+            retry: Some(Duration::from_millis(rand::rng().random_range(500..=5_000))),
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tidings_hub::{
-    After, Clock, Ending, HeartbeatStyle, Hub, Options, Presence, Publication, Reset, RingLimits, StreamLimits,
-    Subscribe, Wording,
+    After, Clock, Ending, HeartbeatStyle, Hub, Options, Presence, Publication, Reset, RingLimits,
+    StreamLimits, Subscribe, Wording,
 };
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{EventId, Receipt, TopicName};
@@ -37,7 +37,10 @@ impl Wording for Silent {
 /// A hub that keeps events for an hour, and the wall clock's offset in milliseconds. Time passes as
 /// in the runtime, whose time is paused.
 fn hub() -> (Hub, Arc<AtomicI64>) {
-    let (start, set) = (tokio::time::Instant::now(), Arc::new(AtomicI64::new(1_800_000_000_000)));
+    let (start, set) = (
+        tokio::time::Instant::now(),
+        Arc::new(AtomicI64::new(1_800_000_000_000)),
+    );
     let passed = move || i64::try_from(start.elapsed().as_millis()).unwrap();
     let wall = {
         let set = set.clone();
@@ -48,14 +51,33 @@ fn hub() -> (Hub, Arc<AtomicI64>) {
         write_timeout: Duration::from_hours(1),
         max_lag_bytes: usize::MAX,
         max_age: Some(Duration::from_hours(24)),
-        streams: StreamLimits { total: 100, per_user: 100, per_address: 100 },
-        ring: RingLimits { events: 4, bytes: 1 << 20, age: Duration::from_secs(10) },
-        presence: Arc::new(Presence::new(TopicName::parse("rooms").unwrap(), Duration::from_mins(1))),
+        streams: StreamLimits {
+            total: 100,
+            per_user: 100,
+            per_address: 100,
+        },
+        ring: RingLimits {
+            events: 4,
+            bytes: 1 << 20,
+            age: Duration::from_secs(10),
+        },
+        presence: Arc::new(Presence::new(
+            TopicName::parse("rooms").unwrap(),
+            Duration::from_mins(1),
+        )),
         folds: Vec::new(),
     };
-    let retention = Retention { max_age: Duration::from_hours(1), ..Retention::default() };
+    let retention = Retention {
+        max_age: Duration::from_hours(1),
+        ..Retention::default()
+    };
     let journal = Arc::new(Memory::new(retention));
-    let (hub, runner) = Hub::new(journal, options, Arc::new(Silent), Clock::from_fns(wall, passed));
+    let (hub, runner) = Hub::new(
+        journal,
+        options,
+        Arc::new(Silent),
+        Clock::from_fns(wall, passed),
+    );
     tokio::spawn(runner.run());
     (hub, set)
 }
@@ -69,8 +91,15 @@ fn publication(data: &str) -> Publication {
 }
 
 async fn kept(hub: &Hub) -> Vec<String> {
-    let history = hub.history(vec![topic()], &After::Earliest, usize::MAX).await.unwrap();
-    history.entries.iter().map(|entry| String::from_utf8(entry.record.data.to_vec()).unwrap()).collect()
+    let history = hub
+        .history(vec![topic()], &After::Earliest, usize::MAX)
+        .await
+        .unwrap();
+    history
+        .entries
+        .iter()
+        .map(|entry| String::from_utf8(entry.record.data.to_vec()).unwrap())
+        .collect()
 }
 
 async fn pass(seconds: u64) {
@@ -83,18 +112,28 @@ const DAY: i64 = 86_400_000;
 async fn a_clock_that_is_wrong_for_a_minute_deletes_no_event_and_passing_time_still_does() {
     for jump in [10 * DAY, -10 * DAY] {
         let (hub, set) = hub();
-        hub.publish(vec![publication("before")], None, None).await.unwrap();
+        hub.publish(vec![publication("before")], None, None)
+            .await
+            .unwrap();
         pass(60).await;
         set.fetch_add(jump, Ordering::SeqCst);
-        hub.publish(vec![publication("meanwhile")], None, None).await.unwrap();
+        hub.publish(vec![publication("meanwhile")], None, None)
+            .await
+            .unwrap();
         pass(60).await;
         assert_eq!(kept(&hub).await, ["before", "meanwhile"]);
         set.fetch_sub(jump, Ordering::SeqCst);
-        hub.publish(vec![publication("after")], None, None).await.unwrap();
+        hub.publish(vec![publication("after")], None, None)
+            .await
+            .unwrap();
         pass(60).await;
         assert_eq!(kept(&hub).await, ["before", "meanwhile", "after"]);
         pass(3_600 - 150).await;
-        assert_eq!(kept(&hub).await, ["meanwhile", "after"], "an hour has passed since the first");
+        assert_eq!(
+            kept(&hub).await,
+            ["meanwhile", "after"],
+            "an hour has passed since the first"
+        );
         pass(200).await;
         assert_eq!(kept(&hub).await, [""; 0]);
     }
@@ -103,11 +142,20 @@ async fn a_clock_that_is_wrong_for_a_minute_deletes_no_event_and_passing_time_st
 #[tokio::test(start_paused = true)]
 async fn setting_the_clock_does_not_expire_an_idempotency_key() {
     let (hub, set) = hub();
-    let receipt = Receipt { key: "k".into(), value: "v".into(), lives: Duration::from_mins(5) };
-    hub.publish(vec![publication("once")], Some(receipt), None).await.unwrap();
+    let receipt = Receipt {
+        key: "k".into(),
+        value: "v".into(),
+        lives: Duration::from_mins(5),
+    };
+    hub.publish(vec![publication("once")], Some(receipt), None)
+        .await
+        .unwrap();
     set.fetch_add(10 * DAY, Ordering::SeqCst);
     pass(240).await;
-    assert!(hub.receipt(b"k").await.unwrap().is_some(), "a repeat would be published twice");
+    assert!(
+        hub.receipt(b"k").await.unwrap().is_some(),
+        "a repeat would be published twice"
+    );
     pass(61).await;
     assert!(hub.receipt(b"k").await.unwrap().is_none());
 }
@@ -130,8 +178,12 @@ async fn setting_the_clock_does_not_age_a_stream() {
     set.fetch_add(10 * DAY, Ordering::SeqCst);
     pass(3_600).await;
     set.fetch_sub(10 * DAY, Ordering::SeqCst);
-    hub.publish(vec![publication("live")], None, None).await.unwrap();
+    hub.publish(vec![publication("live")], None, None)
+        .await
+        .unwrap();
     assert_eq!(stream.next().await.unwrap().len(), 1);
     let waiting = async { while stream.next().await.is_some() {} };
-    tokio::time::timeout(Duration::from_hours(30), waiting).await.unwrap(); // at its age, by the time that passes
+    tokio::time::timeout(Duration::from_hours(30), waiting)
+        .await
+        .unwrap(); // at its age, by the time that passes
 }

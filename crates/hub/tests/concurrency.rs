@@ -42,7 +42,10 @@ impl Delivery for Numbered {
 }
 
 fn event(number: u64, topics: &[&str]) -> Numbered {
-    Numbered { number, topics: topics.iter().map(|name| topic(name)).collect() }
+    Numbered {
+        number,
+        topics: topics.iter().map(|name| topic(name)).collect(),
+    }
 }
 
 fn number(frame: &Frame) -> u64 {
@@ -55,7 +58,11 @@ fn number(frame: &Frame) -> u64 {
 }
 
 fn large_ring() -> RingLimits {
-    RingLimits { events: 100, bytes: 1 << 20, age: Duration::from_hours(1) }
+    RingLimits {
+        events: 100,
+        bytes: 1 << 20,
+        age: Duration::from_hours(1),
+    }
 }
 
 /// Takes from `cursor` until `last` came, as one task would.
@@ -64,7 +71,9 @@ fn take_until(mut cursor: Cursor, last: u64) -> Vec<u64> {
         let mut taken = Vec::new();
         while taken.last() != Some(&last) {
             let mut frames = Vec::new();
-            poll_fn(|cx| cursor.poll_take(cx, &mut frames, 1 << 16)).await.expect("the ring holds everything");
+            poll_fn(|cx| cursor.poll_take(cx, &mut frames, 1 << 16))
+                .await
+                .expect("the ring holds everything");
             taken.extend(frames.iter().map(number));
         }
         taken
@@ -111,7 +120,11 @@ fn a_reader_that_subscribes_during_deliveries_misses_nothing_after_its_head() {
             drop(reader);
         }
         publisher.join().unwrap();
-        assert_eq!(fanout.followed_topics(), 0, "the rings are removed with their last reader");
+        assert_eq!(
+            fanout.followed_topics(),
+            0,
+            "the rings are removed with their last reader"
+        );
     };
     shuttle::check_random(scenario, SCHEDULES);
     shuttle::check_pct(scenario, SCHEDULES, 3);
@@ -127,7 +140,9 @@ fn a_reader_that_leaves_does_not_remove_the_waker_of_another() {
         let going = thread::spawn(move || {
             future::block_on(async move {
                 let mut frames = Vec::new();
-                poll_fn(|cx| goes.poll_take(cx, &mut frames, 1)).await.expect("the ring holds everything");
+                poll_fn(|cx| goes.poll_take(cx, &mut frames, 1))
+                    .await
+                    .expect("the ring holds everything");
                 frames.iter().map(number).collect::<Vec<_>>()
             })
         });
@@ -142,7 +157,10 @@ fn a_reader_that_leaves_does_not_remove_the_waker_of_another() {
 #[test]
 fn a_reader_that_is_behind_its_ring_is_told_and_skips_nothing() {
     let scenario = || {
-        let tight = RingLimits { events: 1, ..large_ring() };
+        let tight = RingLimits {
+            events: 1,
+            ..large_ring()
+        };
         let fanout = Arc::new(Fanout::new(Position::START, tight));
         let mut reader = Cursor::at_head(fanout.clone(), &[topic("a"), topic("b")]);
         let publisher = thread::spawn({

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_hub::{
-    After, Clock, Ending, EraseError, Erasure, HeartbeatStyle, Hub, Options, Presence, Publication, Published, Reset,
-    RingLimits, Runner, StreamLimits, Subscribe, Subscription, Wording,
+    After, Clock, Ending, EraseError, Erasure, HeartbeatStyle, Hub, Options, Presence, Publication,
+    Published, Reset, RingLimits, Runner, StreamLimits, Subscribe, Subscription, Wording,
 };
 use tidings_journal::memory::{Memory, Retention};
-use tidings_journal::{Bounds, Error, EventId, Journal, Limit, Position, Record, Selector, TopicName};
+use tidings_journal::{
+    Bounds, Error, EventId, Journal, Limit, Position, Record, Selector, TopicName,
+};
 use tidings_sse::{EventName, Frame};
 
 use support::log_copy::LogCopy;
@@ -43,7 +45,10 @@ fn topic(name: &str) -> TopicName {
 }
 
 fn memory(most_keys: usize) -> Arc<Memory> {
-    Arc::new(Memory::new(Retention { bounds: Bounds::of_each(most_keys), ..Retention::default() }))
+    Arc::new(Memory::new(Retention {
+        bounds: Bounds::of_each(most_keys),
+        ..Retention::default()
+    }))
 }
 
 fn hub<J: Journal>(journal: &Arc<J>) -> (Hub, Runner) {
@@ -52,8 +57,16 @@ fn hub<J: Journal>(journal: &Arc<J>) -> (Hub, Runner) {
         write_timeout: Duration::from_hours(1),
         max_lag_bytes: usize::MAX,
         max_age: None,
-        streams: StreamLimits { total: 100, per_user: 100, per_address: 100 },
-        ring: RingLimits { events: 100, bytes: 1 << 20, age: Duration::from_hours(1) },
+        streams: StreamLimits {
+            total: 100,
+            per_user: 100,
+            per_address: 100,
+        },
+        ring: RingLimits {
+            events: 100,
+            bytes: 1 << 20,
+            age: Duration::from_hours(1),
+        },
         presence: Arc::new(Presence::new(topic("rooms"), Duration::from_mins(1))),
         folds: Vec::new(),
     };
@@ -95,10 +108,16 @@ async fn until(stream: &mut Subscription, last: &str) -> Vec<String> {
     let mut all = Vec::new();
     loop {
         let frames = tokio::time::timeout(Duration::from_secs(5), stream.next()).await;
-        let Ok(frames) = frames else { panic!("{last} does not come: {all:?}") };
+        let Ok(frames) = frames else {
+            panic!("{last} does not come: {all:?}")
+        };
         for frame in frames.unwrap() {
             let text = String::from_utf8(frame.block().to_vec()).unwrap();
-            all.extend(text.lines().filter_map(|line| line.strip_prefix("data: ")).map(str::to_owned));
+            all.extend(
+                text.lines()
+                    .filter_map(|line| line.strip_prefix("data: "))
+                    .map(str::to_owned),
+            );
         }
         if all.last().is_some_and(|data| data == last) {
             return all;
@@ -107,8 +126,15 @@ async fn until(stream: &mut Subscription, last: &str) -> Vec<String> {
 }
 
 async fn kept(hub: &Hub, name: &str) -> Vec<String> {
-    let history = hub.history(vec![topic(name)], &After::Earliest, usize::MAX).await.unwrap();
-    history.entries.iter().map(|entry| String::from_utf8(entry.record.data.to_vec()).unwrap()).collect()
+    let history = hub
+        .history(vec![topic(name)], &After::Earliest, usize::MAX)
+        .await
+        .unwrap();
+    history
+        .entries
+        .iter()
+        .map(|entry| String::from_utf8(entry.record.data.to_vec()).unwrap())
+        .collect()
 }
 
 /// Waits until everything in the journal of `hub` is visible.
@@ -121,8 +147,14 @@ async fn caught_up(hub: &Hub, journal: &dyn Journal) {
 /// The live notes.
 async fn notes(journal: &dyn Journal) -> Vec<String> {
     let selector = Selector::topics([topic("_floors")]);
-    let page = journal.read_keyed(&selector, Position::START, journal.head(), Limit::NONE).await.unwrap();
-    page.entries.iter().map(|entry| String::from_utf8(entry.record.data.to_vec()).unwrap()).collect()
+    let page = journal
+        .read_keyed(&selector, Position::START, journal.head(), Limit::NONE)
+        .await
+        .unwrap();
+    page.entries
+        .iter()
+        .map(|entry| String::from_utf8(entry.record.data.to_vec()).unwrap())
+        .collect()
 }
 
 fn record(name: &str, data: &str) -> Record {
@@ -139,8 +171,16 @@ fn record(name: &str, data: &str) -> Record {
 /// Writes a note, like a server that dies before it erases anything. `below` is a prefix, or empty.
 async fn note(journal: &dyn Journal, name: &str, below: &str, until: EventId) {
     let text = format!("{until} {name} {below}");
-    let record = Record { key: Some(name.into()), ..record("_floors", text.trim_end()) };
-    journal.append(vec![record].into()).await.unwrap().first().unwrap();
+    let record = Record {
+        key: Some(name.into()),
+        ..record("_floors", text.trim_end())
+    };
+    journal
+        .append(vec![record].into())
+        .await
+        .unwrap()
+        .first()
+        .unwrap();
 }
 
 #[tokio::test]
@@ -154,13 +194,26 @@ async fn events_that_one_server_erases_leave_the_pages_and_rings_of_the_other() 
     publish(&one, &["chat/room/r", "chat"], "3").await;
     caught_up(&other, &*journal).await;
     // These pages are cached for the next stream that missed the same events.
-    assert_eq!(until(&mut subscribe(&other, "chat/room/r", After::Earliest).await, "3").await, ["1", "2", "3"]);
-    one.erase([topic("chat/room/r")], &second.to_string()).await.unwrap();
+    assert_eq!(
+        until(
+            &mut subscribe(&other, "chat/room/r", After::Earliest).await,
+            "3"
+        )
+        .await,
+        ["1", "2", "3"]
+    );
+    one.erase([topic("chat/room/r")], &second.to_string())
+        .await
+        .unwrap();
     assert_eq!(notes(&*journal).await, [""; 0]);
     caught_up(&other, &*journal).await;
     let mut behind = Vec::new();
     for name in ["chat/room/r", "chat"] {
-        assert_eq!(until(&mut subscribe(&other, name, After::Earliest).await, "3").await, ["3"], "{name}");
+        assert_eq!(
+            until(&mut subscribe(&other, name, After::Earliest).await, "3").await,
+            ["3"],
+            "{name}"
+        );
         behind.push(subscribe(&other, name, After::Id(first.to_string())).await);
     }
     publish(&one, &["chat/room/r", "chat"], "4").await;
@@ -212,7 +265,10 @@ async fn an_erasure_that_a_dead_server_has_noted_is_completed_before_the_next_on
     });
     for _ in 0..10 {
         tokio::task::yield_now().await;
-        assert!(!opened.is_finished() && !page.is_finished(), "nothing is erased yet");
+        assert!(
+            !opened.is_finished() && !page.is_finished(),
+            "nothing is erased yet"
+        );
     }
     tokio::spawn(runner.run());
     assert_eq!(page.await.unwrap(), ["2", "3"]);
@@ -220,7 +276,11 @@ async fn an_erasure_that_a_dead_server_has_noted_is_completed_before_the_next_on
     assert_eq!(kept(&next, "chat").await, ["3"]);
     assert_eq!(kept(&next, "notifications").await, ["2", "3"]);
     let mut stream = opened.await.unwrap();
-    assert_eq!(until(&mut stream, "3").await, ["3"], "nothing that it was to be sent is missing, so no reset");
+    assert_eq!(
+        until(&mut stream, "3").await,
+        ["3"],
+        "nothing that it was to be sent is missing, so no reset"
+    );
     publish(&next, &["chat/room/r", "chat"], "4").await;
     assert_eq!(until(&mut stream, "4").await, ["4"]);
     while !notes(&*journal).await.is_empty() {
@@ -243,12 +303,19 @@ async fn an_erasure_succeeds_even_if_its_note_can_not_be_stored() {
             note(&*journal, "x", "", last).await;
             note(&*journal, "y", "", last).await;
         }
-        let what = Erasure { topic: topic("a"), below: None };
+        let what = Erasure {
+            topic: topic("a"),
+            below: None,
+        };
         hub.erase([what], &last.to_string()).await.unwrap();
         assert_eq!(kept(&hub, "a").await, [""; 0], "{most}");
         assert_eq!(notes(&*journal).await, [""; 0], "{most}");
         let other = kept(&hub, "x").await;
-        assert_eq!(other.len(), usize::from(most == 0), "the interrupted erasure is completed first");
+        assert_eq!(
+            other.len(),
+            usize::from(most == 0),
+            "the interrupted erasure is completed first"
+        );
     }
 }
 
@@ -258,7 +325,11 @@ async fn concurrent_erasures_of_a_topic_do_not_undo_each_other() {
     let hubs = [running(&journal), running(&journal)];
     let mut ids = Vec::new();
     for nth in 0..40 {
-        ids.push(publish(&hubs[0], &["a"], &nth.to_string()).await.to_string());
+        ids.push(
+            publish(&hubs[0], &["a"], &nth.to_string())
+                .await
+                .to_string(),
+        );
     }
     let erasing = (0..20).map(|nth| {
         let (hub, id) = (hubs[nth % 2].clone(), ids[(nth * 7) % 30].clone());
@@ -269,7 +340,10 @@ async fn concurrent_erasures_of_a_topic_do_not_undo_each_other() {
     }
     for hub in &hubs {
         caught_up(hub, &*journal).await;
-        assert_eq!(kept(hub, "a").await, (30..40).map(|nth| nth.to_string()).collect::<Vec<_>>());
+        assert_eq!(
+            kept(hub, "a").await,
+            (30..40).map(|nth| nth.to_string()).collect::<Vec<_>>()
+        );
     }
     assert_eq!(notes(&*journal).await, [""; 0]);
 }
@@ -300,7 +374,10 @@ async fn an_erasure_during_which_the_line_breaks_erases_nothing_of_the_new_line(
     let others = ["5", "6", "7", "8"].map(|data| record("a", data));
     journal.break_when_erasing(Position::new(1), others.into());
     let erased = hub.erase([topic("a")], &lost.to_string()).await;
-    assert!(matches!(erased, Err(EraseError::Journal(Error::Uncertain(_)))), "{erased:?}");
+    assert!(
+        matches!(erased, Err(EraseError::Journal(Error::Uncertain(_)))),
+        "{erased:?}"
+    );
     while hub.head().epoch != journal.epochs().current() {
         tokio::task::yield_now().await;
     }
@@ -320,7 +397,10 @@ async fn a_note_from_a_lost_line_erases_nothing_on_the_next_one() {
     for data in ["2", "3", "4"] {
         lost = publish(&hub, &["a"], data).await;
     }
-    journal.break_after(Position::new(1), ["5", "6", "7", "8"].map(|data| record("a", data)).into());
+    journal.break_after(
+        Position::new(1),
+        ["5", "6", "7", "8"].map(|data| record("a", data)).into(),
+    );
     // The server that wrote the note learned of the break too late.
     note(&*journal, "a", "", lost).await;
     caught_up(&hub, &*journal).await;

@@ -9,12 +9,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tidings_hub::{
-    Clock, Ending, Fold, Hub, KeyedState, Options, Presence, Reset, RingLimits, Runner, StreamLimits, Value, Wording,
+    Clock, Ending, Fold, Hub, KeyedState, Options, Presence, Reset, RingLimits, Runner,
+    StreamLimits, Value, Wording,
 };
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{
-    Append, Appended, Bounds, Condition, Earlier, Entry, Epochs, Error, EventId, Holding, Journal, Limit, Page,
-    Position, Record, Selector, StoredReceipt, Tail, TopicName,
+    Append, Appended, Bounds, Condition, Earlier, Entry, Epochs, Error, EventId, Holding, Journal,
+    Limit, Page, Position, Record, Selector, StoredReceipt, Tail, TopicName,
 };
 use tidings_sse::Frame;
 use tokio::sync::Semaphore;
@@ -45,7 +46,11 @@ fn topic(name: &str) -> TopicName {
 
 /// Creates a hub over `journal`. Its wall clock is the runtime's clock, which may be paused, plus
 /// `set`.
-fn hub(journal: Arc<dyn Journal>, folds: Vec<Arc<dyn Fold>>, set: &Arc<AtomicI64>) -> (Hub, Runner) {
+fn hub(
+    journal: Arc<dyn Journal>,
+    folds: Vec<Arc<dyn Fold>>,
+    set: &Arc<AtomicI64>,
+) -> (Hub, Runner) {
     let (start, set) = (tokio::time::Instant::now(), set.clone());
     let passed = move || i64::try_from(start.elapsed().as_millis()).unwrap();
     let wall = move || Timestamp::from_millisecond(set.load(Ordering::SeqCst) + passed()).unwrap();
@@ -54,12 +59,25 @@ fn hub(journal: Arc<dyn Journal>, folds: Vec<Arc<dyn Fold>>, set: &Arc<AtomicI64
         write_timeout: Duration::from_hours(1),
         max_lag_bytes: usize::MAX,
         max_age: None,
-        streams: StreamLimits { total: 100, per_user: 100, per_address: 100 },
-        ring: RingLimits { events: 4, bytes: 1 << 20, age: Duration::from_secs(10) },
+        streams: StreamLimits {
+            total: 100,
+            per_user: 100,
+            per_address: 100,
+        },
+        ring: RingLimits {
+            events: 4,
+            bytes: 1 << 20,
+            age: Duration::from_secs(10),
+        },
         presence: Arc::new(Presence::new(topic("rooms"), Duration::from_mins(1))),
         folds,
     };
-    Hub::new(journal, options, Arc::new(Silent), Clock::from_fns(wall, passed))
+    Hub::new(
+        journal,
+        options,
+        Arc::new(Silent),
+        Clock::from_fns(wall, passed),
+    )
 }
 
 fn now() -> Arc<AtomicI64> {
@@ -77,7 +95,12 @@ fn record(name: &str, key: &str, data: &str, ends_key: bool) -> Record {
     }
 }
 
-async fn append(journal: &dyn Journal, record: Record, condition: Option<Condition>, hub: &Hub) -> Appended {
+async fn append(
+    journal: &dyn Journal,
+    record: Record,
+    condition: Option<Condition>,
+    hub: &Hub,
+) -> Appended {
     let append = Append::from(vec![record]).when(condition).at(hub.log_ms());
     journal.append(append).await.unwrap()
 }
@@ -121,13 +144,18 @@ impl Fold for Recorder {
 
     fn apply(&self, entry: &Arc<Entry>) {
         let visible = self.hub.get().unwrap().head().position;
-        assert!(visible < entry.id.position, "{visible:?} was visible before {:?} was applied", entry.id.position);
+        assert!(
+            visible < entry.id.position,
+            "{visible:?} was visible before {:?} was applied",
+            entry.id.position
+        );
         self.applied.lock().push(entry.id.position.get());
     }
 }
 
 #[tokio::test]
-async fn a_fold_begins_with_the_live_entries_and_gets_each_later_one_once_in_order_before_it_is_visible() {
+async fn a_fold_begins_with_the_live_entries_and_gets_each_later_one_once_in_order_before_it_is_visible()
+ {
     let journal = Arc::new(Memory::new(Retention::default()));
     let before = [
         record("_a", "k", "superseded", false),
@@ -145,7 +173,10 @@ async fn a_fold_begins_with_the_live_entries_and_gets_each_later_one_once_in_ord
     let (hub, runner) = hub(journal.clone(), vec![recorder.clone()], &now());
     recorder.hub.set(hub.clone()).ok().unwrap();
     // The tail returns this entry, and the read with which the folds begin may return it too.
-    journal.append(vec![record("_a", "l", "superseded meanwhile", false)].into()).await.unwrap();
+    journal
+        .append(vec![record("_a", "l", "superseded meanwhile", false)].into())
+        .await
+        .unwrap();
     let running = tokio::spawn(runner.run());
     hub.folds_ready().await.unwrap();
     assert_eq!(*recorder.applied.lock(), [8]);
@@ -154,7 +185,10 @@ async fn a_fold_begins_with_the_live_entries_and_gets_each_later_one_once_in_ord
         tokio::spawn(async move {
             for n in 0..200 {
                 let name = ["_a", "system/b", "a", "_c"][(n + nth) % 4];
-                journal.append(vec![record(name, &n.to_string(), "", n % 7 == 0)].into()).await.unwrap();
+                journal
+                    .append(vec![record(name, &n.to_string(), "", n % 7 == 0)].into())
+                    .await
+                    .unwrap();
                 tokio::task::yield_now().await;
             }
         })
@@ -164,14 +198,28 @@ async fn a_fold_begins_with_the_live_entries_and_gets_each_later_one_once_in_ord
     }
     caught_up(&hub, &*journal).await;
     let begun = recorder.begun.lock().clone();
-    assert_eq!(begun, [(1, vec![4, 5])], "position 2 was superseded before anything was delivered");
+    assert_eq!(
+        begun,
+        [(1, vec![4, 5])],
+        "position 2 was superseded before anything was delivered"
+    );
     let of_both = Selector::topics([topic("_a"), topic("system/b")]);
     let all = journal.read(&of_both, Position::new(7), journal.head(), Limit::NONE);
     let applied = recorder.applied.lock().clone();
     assert!(applied.is_sorted_by(|one, next| one < next), "{applied:?}");
-    let kept: Vec<_> = all.await.unwrap().entries.iter().map(|entry| entry.id.position.get()).collect();
+    let kept: Vec<_> = all
+        .await
+        .unwrap()
+        .entries
+        .iter()
+        .map(|entry| entry.id.position.get())
+        .collect();
     assert!(kept.iter().all(|position| applied.contains(position)));
-    assert_eq!(applied.len(), 401, "those of two of the four topics, and the one before them");
+    assert_eq!(
+        applied.len(),
+        401,
+        "those of two of the four topics, and the one before them"
+    );
     running.abort();
 }
 
@@ -205,19 +253,42 @@ impl Journal for Gated {
         self.journal.tail()
     }
 
-    async fn read(&self, selector: &Selector, after: Position, until: Position, limit: Limit) -> Result<Page, Error> {
+    async fn read(
+        &self,
+        selector: &Selector,
+        after: Position,
+        until: Position,
+        limit: Limit,
+    ) -> Result<Page, Error> {
         self.journal.read(selector, after, until, limit).await
     }
 
-    async fn read_keyed(&self, of: &Selector, after: Position, until: Position, limit: Limit) -> Result<Page, Error> {
+    async fn read_keyed(
+        &self,
+        of: &Selector,
+        after: Position,
+        until: Position,
+        limit: Limit,
+    ) -> Result<Page, Error> {
         self.gate.acquire().await.unwrap().forget();
-        if self.fails.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+        if self
+            .fails
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            })
+            .is_ok()
+        {
             return Err(Error::Unreadable("the test says so".to_owned()));
         }
         self.journal.read_keyed(of, after, until, limit).await
     }
 
-    async fn read_before(&self, of: &Selector, before: Position, limit: Limit) -> Result<Earlier, Error> {
+    async fn read_before(
+        &self,
+        of: &Selector,
+        before: Position,
+        limit: Limit,
+    ) -> Result<Earlier, Error> {
         self.journal.read_before(of, before, limit).await
     }
 
@@ -237,7 +308,11 @@ impl Journal for Gated {
         self.journal.topics(prefix, after, most)
     }
 
-    async fn erase(&self, topics: &[TopicName], until: EventId) -> Result<Vec<(TopicName, Position)>, Error> {
+    async fn erase(
+        &self,
+        topics: &[TopicName],
+        until: EventId,
+    ) -> Result<Vec<(TopicName, Position)>, Error> {
         self.journal.erase(topics, until).await
     }
 
@@ -261,18 +336,35 @@ impl Journal for Gated {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_delivered_before_the_folds_have_begun_and_failed_reads_are_retried() {
     let (gate, fails) = (Semaphore::new(0), AtomicUsize::new(3));
-    let journal = Arc::new(Gated { journal: Memory::new(Retention::default()), gate, fails });
-    journal.append(vec![record("_a", "k", "", false)].into()).await.unwrap();
+    let journal = Arc::new(Gated {
+        journal: Memory::new(Retention::default()),
+        gate,
+        fails,
+    });
+    journal
+        .append(vec![record("_a", "k", "", false)].into())
+        .await
+        .unwrap();
     let recorder = Recorder::new();
     let (hub, runner) = hub(journal.clone(), vec![recorder.clone()], &now());
     recorder.hub.set(hub.clone()).ok().unwrap();
     let running = tokio::spawn(runner.run());
-    journal.append(vec![record("a", "k", "", false)].into()).await.unwrap();
+    journal
+        .append(vec![record("a", "k", "", false)].into())
+        .await
+        .unwrap();
     let asked = tokio::time::Instant::now();
     let begun = hub.folds_ready().await;
-    assert!(matches!(begun, Err(Error::Uncertain(_))), "the wait has a timeout: {begun:?}");
+    assert!(
+        matches!(begun, Err(Error::Uncertain(_))),
+        "the wait has a timeout: {begun:?}"
+    );
     assert!(asked.elapsed() < Duration::from_mins(1) && recorder.begun.lock().is_empty());
-    assert_eq!(hub.head().position, Position::new(1), "a reader would see it before the keys before it are known");
+    assert_eq!(
+        hub.head().position,
+        Position::new(1),
+        "a reader would see it before the keys before it are known"
+    );
     journal.gate.add_permits(100);
     hub.folds_ready().await.unwrap();
     assert_eq!(hub.head().position, Position::new(2));
@@ -301,7 +393,10 @@ fn tickets() -> Arc<Tickets> {
     let read = |record: &Record| {
         let text = std::str::from_utf8(&record.data).ok()?;
         let (ends, user) = text.split_once(' ')?;
-        Some(Value { value: user.to_owned(), expires_at_ms: Some(ends.parse().ok()?) })
+        Some(Value {
+            value: user.to_owned(),
+            expires_at_ms: Some(ends.parse().ok()?),
+        })
     };
     Arc::new(KeyedState::new(topic("_tickets"), read))
 }
@@ -326,7 +421,12 @@ impl Two {
         for hub in &hubs {
             hub.folds_ready().await.unwrap();
         }
-        Self { journal, hubs, tickets, set }
+        Self {
+            journal,
+            hubs,
+            tickets,
+            set,
+        }
     }
 
     async fn make(&self, nth: usize, key: &str) -> Appended {
@@ -350,7 +450,9 @@ impl Two {
     }
 
     fn get(&self, nth: usize, key: &str) -> Option<String> {
-        self.tickets[nth].get(key, self.hubs[nth].log_ms()).map(|held| held.value)
+        self.tickets[nth]
+            .get(key, self.hubs[nth].log_ms())
+            .map(|held| held.value)
     }
 }
 
@@ -360,34 +462,71 @@ async fn of_two_servers_that_create_or_use_a_ticket_one_succeeds_and_both_agree(
     assert!(matches!(two.make(0, "t").await, Appended::New(_)));
     assert!(matches!(two.make(1, "t").await, Appended::Refused(_)));
     two.caught_up().await;
-    let read = two.tickets[0].get("t", two.hubs[0].log_ms()).unwrap().position;
-    assert_eq!(two.tickets[1].get("t", two.hubs[1].log_ms()).unwrap().position, read);
-    assert!(matches!(two.use_once(1, "t", "bob", read).await, Appended::New(_)));
-    assert!(matches!(two.use_once(0, "t", "ann", read).await, Appended::Refused(_)), "it was used");
+    let read = two.tickets[0]
+        .get("t", two.hubs[0].log_ms())
+        .unwrap()
+        .position;
+    assert_eq!(
+        two.tickets[1]
+            .get("t", two.hubs[1].log_ms())
+            .unwrap()
+            .position,
+        read
+    );
+    assert!(matches!(
+        two.use_once(1, "t", "bob", read).await,
+        Appended::New(_)
+    ));
+    assert!(
+        matches!(
+            two.use_once(0, "t", "ann", read).await,
+            Appended::Refused(_)
+        ),
+        "it was used"
+    );
     two.caught_up().await;
-    assert_eq!([two.get(0, "t"), two.get(1, "t")], [Some("bob".to_owned()), Some("bob".to_owned())]);
-    let used = two.tickets[0].get("t", two.hubs[0].log_ms()).unwrap().position;
-    let ended =
-        append(&*two.journal, record("_tickets", "t", "", true), Some(two.tickets[0].current("t", used)), &two.hubs[0]);
+    assert_eq!(
+        [two.get(0, "t"), two.get(1, "t")],
+        [Some("bob".to_owned()), Some("bob".to_owned())]
+    );
+    let used = two.tickets[0]
+        .get("t", two.hubs[0].log_ms())
+        .unwrap()
+        .position;
+    let ended = append(
+        &*two.journal,
+        record("_tickets", "t", "", true),
+        Some(two.tickets[0].current("t", used)),
+        &two.hubs[0],
+    );
     assert!(matches!(ended.await, Appended::New(_)));
     two.caught_up().await;
     assert_eq!([two.get(0, "t"), two.get(1, "t")], [None, None]);
     assert!(two.tickets.iter().all(|tickets| tickets.is_empty()));
-    assert!(matches!(two.make(1, "t").await, Appended::New(_)), "its key is free again");
+    assert!(
+        matches!(two.make(1, "t").await, Appended::New(_)),
+        "its key is free again"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_expired_value_is_not_found_and_one_of_two_servers_ends_its_key() {
     let two = Two::new().await;
     for nth in 0..300 {
-        assert!(matches!(two.make(nth % 2, &nth.to_string()).await, Appended::New(_)));
+        assert!(matches!(
+            two.make(nth % 2, &nth.to_string()).await,
+            Appended::New(_)
+        ));
     }
     two.caught_up().await;
     tokio::time::sleep(Duration::from_secs(50)).await;
     assert_eq!(two.tickets[0].all(two.hubs[0].log_ms()).len(), 300);
     two.set.fetch_add(86_400_000, Ordering::SeqCst);
     tokio::time::sleep(Duration::from_secs(5)).await;
-    assert!(two.get(0, "7").is_some(), "a clock was set, and no time has passed");
+    assert!(
+        two.get(0, "7").is_some(),
+        "a clock was set, and no time has passed"
+    );
     tokio::time::sleep(Duration::from_secs(11)).await;
     assert_eq!([two.get(0, "7"), two.get(1, "7")], [None, None]);
     while two.tickets.iter().any(|tickets| !tickets.is_empty()) {
@@ -395,7 +534,12 @@ async fn an_expired_value_is_not_found_and_one_of_two_servers_ends_its_key() {
     }
     two.caught_up().await;
     let of_tickets = Selector::topics([topic("_tickets")]);
-    let all = two.journal.read(&of_tickets, Position::START, two.journal.head(), Limit::NONE);
+    let all = two.journal.read(
+        &of_tickets,
+        Position::START,
+        two.journal.head(),
+        Limit::NONE,
+    );
     let entries = all.await.unwrap().entries;
     assert!(entries.iter().all(|entry| entry.record.ends_key));
     assert_eq!(entries.len(), 300, "each was ended once");
@@ -409,9 +553,18 @@ async fn a_ticket_that_was_replaced_is_not_ended_because_its_earlier_value_expir
     let expired = two.tickets[0].expired(i64::MAX, 10);
     assert_eq!(expired.len(), 1);
     let read = expired[0].position;
-    assert!(matches!(two.use_once(1, "t", "bob", read).await, Appended::New(_)));
+    assert!(matches!(
+        two.use_once(1, "t", "bob", read).await,
+        Appended::New(_)
+    ));
     let end = two.tickets[0].current("t", read);
-    let late = append(&*two.journal, record("_tickets", "t", "", true), Some(end), &two.hubs[0]).await;
+    let late = append(
+        &*two.journal,
+        record("_tickets", "t", "", true),
+        Some(end),
+        &two.hubs[0],
+    )
+    .await;
     assert!(matches!(late, Appended::Refused(_)));
     two.caught_up().await;
     assert_eq!(two.get(0, "t"), Some("bob".to_owned()));
@@ -420,8 +573,17 @@ async fn a_ticket_that_was_replaced_is_not_ended_because_its_earlier_value_expir
 #[tokio::test]
 async fn users_keys_take_no_space_from_the_servers_topics_and_each_of_those_has_a_limit() {
     let bounds = Bounds::of_each(1_000);
-    let journal = Arc::new(Memory::new(Retention { bounds, max_events: 10, ..Retention::default() }));
-    let read = |record: &Record| Some(Value { value: record.data.clone(), expires_at_ms: None });
+    let journal = Arc::new(Memory::new(Retention {
+        bounds,
+        max_events: 10,
+        ..Retention::default()
+    }));
+    let read = |record: &Record| {
+        Some(Value {
+            value: record.data.clone(),
+            expires_at_ms: None,
+        })
+    };
     let revoked = Arc::new(KeyedState::new(topic("_revoked"), read));
     let (hub, runner) = hub(journal.clone(), vec![revoked.clone()], &now());
     let running = tokio::spawn(runner.run());
@@ -441,7 +603,11 @@ async fn users_keys_take_no_space_from_the_servers_topics_and_each_of_those_has_
     assert_eq!(outcomes, [1_000; 4]);
     caught_up(&hub, &*journal).await;
     let all_there = |revoked: &KeyedState<_>| {
-        (0..1_000).all(|nth| revoked.get(&nth.to_string(), 0).is_some_and(|held| held.value == nth.to_string()))
+        (0..1_000).all(|nth| {
+            revoked
+                .get(&nth.to_string(), 0)
+                .is_some_and(|held| held.value == nth.to_string())
+        })
     };
     assert!(all_there(&revoked) && revoked.len() == 1_000);
     running.abort();

@@ -17,8 +17,9 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tidings_hub::{
-    After, Before, Clock, Cursor, Delivery, Fanout, HeartbeatStyle, Hub, Options, Presence, Publication, Published,
-    RingLimits, Runner, Step, StreamLimits, Subscribe, SubscribeError, Subscription,
+    After, Before, Clock, Cursor, Delivery, Fanout, HeartbeatStyle, Hub, Options, Presence,
+    Publication, Published, RingLimits, Runner, Step, StreamLimits, Subscribe, SubscribeError,
+    Subscription,
 };
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{Epoch, EventId, Journal, Position, Record, TopicName};
@@ -74,8 +75,15 @@ impl Oracle {
 
     /// Forgets everything after `last`, because the log has lost it.
     fn break_after(&mut self, last: u64) {
-        let kept: Vec<_> = self.published.drain(..).take(usize::try_from(last).unwrap()).collect();
-        *self = Self { ephemeral: self.ephemeral, ..Self::default() };
+        let kept: Vec<_> = self
+            .published
+            .drain(..)
+            .take(usize::try_from(last).unwrap())
+            .collect();
+        *self = Self {
+            ephemeral: self.ephemeral,
+            ..Self::default()
+        };
         for event in kept {
             self.push(event);
         }
@@ -84,7 +92,9 @@ impl Oracle {
     /// Erases what is still there of `topics` up to `until`.
     fn erase(&mut self, topics: &[TopicName], until: u64) {
         let there = |position: &u64| !self.superseded(*position) && !self.gone.contains(position);
-        let erased = (1..=until).filter(|position| self.stands_in(*position, topics)).filter(there);
+        let erased = (1..=until)
+            .filter(|position| self.stands_in(*position, topics))
+            .filter(there);
         self.erased.extend(erased.collect::<Vec<_>>());
         self.gone.extend(&self.erased);
         self.kept.retain(|position| !self.erased.contains(position));
@@ -92,11 +102,19 @@ impl Oracle {
 
     fn stands_in(&self, position: u64, topics: &[TopicName]) -> bool {
         let index = usize::try_from(position - 1).unwrap();
-        self.published[index].topics.iter().any(|topic| topics.contains(topic))
+        self.published[index]
+            .topics
+            .iter()
+            .any(|topic| topics.contains(topic))
     }
 
     fn floor(&self, topics: &[TopicName]) -> u64 {
-        self.gone.iter().copied().filter(|position| self.stands_in(*position, topics)).max().unwrap_or(0)
+        self.gone
+            .iter()
+            .copied()
+            .filter(|position| self.stands_in(*position, topics))
+            .max()
+            .unwrap_or(0)
     }
 
     /// Whether a newer event of the same key, or its end, supersedes this one for a client that was
@@ -104,7 +122,11 @@ impl Oracle {
     fn superseded(&self, position: u64) -> bool {
         let index = usize::try_from(position - 1).unwrap();
         let Known { key, ends_key, .. } = &self.published[index];
-        key.is_some() && !ends_key && self.published[index + 1..].iter().any(|later| later.key == *key)
+        key.is_some()
+            && !ends_key
+            && self.published[index + 1..]
+                .iter()
+                .any(|later| later.key == *key)
     }
 }
 
@@ -119,13 +141,21 @@ struct Breaking {
 impl Breaking {
     fn new(log: Arc<LogCopy>) -> Self {
         let epochs = vec![(log.epochs().current(), u64::MAX)];
-        Self { log, epochs, breaks: 0 }
+        Self {
+            log,
+            epochs,
+            breaks: 0,
+        }
     }
 
     /// Whether the id belongs to this log, even if retention has removed the event.
     fn is_of_log(&self, id: &str) -> bool {
         let id = EventId::parse(id).unwrap();
-        let (_, end) = self.epochs.iter().find(|(epoch, _)| *epoch == id.epoch).unwrap();
+        let (_, end) = self
+            .epochs
+            .iter()
+            .find(|(epoch, _)| *epoch == id.epoch)
+            .unwrap();
         id.position.get() <= *end
     }
 
@@ -179,7 +209,10 @@ struct World {
 }
 
 fn hub() -> (Hub, Runner) {
-    hub_over(Arc::new(Memory::new(Retention { max_events: KEPT, ..Retention::default() })))
+    hub_over(Arc::new(Memory::new(Retention {
+        max_events: KEPT,
+        ..Retention::default()
+    })))
 }
 
 fn hub_over(journal: Arc<dyn Journal>) -> (Hub, Runner) {
@@ -189,7 +222,11 @@ fn hub_over(journal: Arc<dyn Journal>) -> (Hub, Runner) {
         max_lag_bytes: usize::MAX,
         max_age: None,
         streams: StreamLimits::default(),
-        ring: RingLimits { events: 8, bytes: 600, age: Duration::from_hours(1) },
+        ring: RingLimits {
+            events: 8,
+            bytes: 600,
+            age: Duration::from_hours(1),
+        },
         presence: Arc::new(Presence::new(topic("chat"), Duration::from_mins(1))),
         folds: Vec::new(),
     };
@@ -204,15 +241,38 @@ impl World {
     fn new(hub: Hub, breaking: Option<Breaking>, seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let clients = (0..12).map(|_| {
-            let mut topics: Vec<_> = TOPICS.iter().filter(|_| rng.random_bool(0.4)).map(|name| topic(name)).collect();
+            let mut topics: Vec<_> = TOPICS
+                .iter()
+                .filter(|_| rng.random_bool(0.4))
+                .map(|name| topic(name))
+                .collect();
             if topics.is_empty() || rng.random_bool(0.2) {
                 topics.push(topic(KEYED));
             }
             let (last_id, seen, connection) = (String::new(), 0, None);
-            Client { topics, last_id, seen, connection, resets: 0, received: 0, ahead: 0, lost: 0, sent_away: 0 }
+            Client {
+                topics,
+                last_id,
+                seen,
+                connection,
+                resets: 0,
+                received: 0,
+                ahead: 0,
+                lost: 0,
+                sent_away: 0,
+            }
         });
         let (clients, oracle, shown) = (clients.collect(), Oracle::default(), BTreeMap::new());
-        Self { clients, hub, breaking, oracle, shown, rng, reconnects: 0, published: 0 }
+        Self {
+            clients,
+            hub,
+            breaking,
+            oracle,
+            shown,
+            rng,
+            reconnects: 0,
+            published: 0,
+        }
     }
 
     /// Publishes this many events as one batch.
@@ -222,7 +282,10 @@ impl World {
         match self.hub.publish(batch, None, None).await {
             Ok(Published::New(id)) => {
                 assert_eq!(id.position.get(), first, "positions are dense");
-                let of_log = self.breaking.as_ref().is_none_or(|breaking| breaking.is_of_log(&id.to_string()));
+                let of_log = self
+                    .breaking
+                    .as_ref()
+                    .is_none_or(|breaking| breaking.is_of_log(&id.to_string()));
                 assert!(
                     of_log,
                     "{id} is not in the log, which has {:?}",
@@ -230,7 +293,10 @@ impl World {
                 );
             }
             // The event is in the log in any case.
-            Err(_) => assert!(breaks.is_none(), "a publish fails only after a break that the hub did not know of"),
+            Err(_) => assert!(
+                breaks.is_none(),
+                "a publish fails only after a break that the hub did not know of"
+            ),
             Ok(other) => panic!("{other:?}"),
         }
     }
@@ -238,7 +304,9 @@ impl World {
     /// Returns how often the log's history has broken; `None` if the hub does not know of all
     /// breaks yet.
     fn breaks(&self) -> Option<usize> {
-        let Some(breaking) = &self.breaking else { return Some(0) };
+        let Some(breaking) = &self.breaking else {
+            return Some(0);
+        };
         let epoch = self.hub.id_of(Position::new(u64::MAX)).epoch;
         (epoch == breaking.log.epochs().current()).then_some(breaking.breaks)
     }
@@ -256,15 +324,31 @@ impl World {
             1 | 2 => (&["b"], None),
             3 => (&["c", "a"], None),
             4..=6 => (&["chat/room/r", "chat"], None),
-            _ => (&[KEYED], Some(["db", "web", "mail"][self.rng.random_range(0..3)])),
+            _ => (
+                &[KEYED],
+                Some(["db", "web", "mail"][self.rng.random_range(0..3)]),
+            ),
         };
         let topics: Vec<_> = names.iter().map(|name| topic(name)).collect();
         let ends_key = key.is_some() && self.rng.random_bool(0.2);
         self.published += 1;
-        let data = format!("{} {}", self.published, "x".repeat(self.rng.random_range(0..120)));
-        self.oracle.push(Known { topics: topics.clone(), key, ends_key, data: data.clone() });
+        let data = format!(
+            "{} {}",
+            self.published,
+            "x".repeat(self.rng.random_range(0..120))
+        );
+        self.oracle.push(Known {
+            topics: topics.clone(),
+            key,
+            ends_key,
+            data: data.clone(),
+        });
         let publication = Publication::new(topics, EventName::from_static("stored"), data);
-        Publication { key: key.map(Arc::from), ends_key, ..publication }
+        Publication {
+            key: key.map(Arc::from),
+            ends_key,
+            ..publication
+        }
     }
 
     /// Breaks the log: it loses some of its newest events, or none, and goes on with what others
@@ -273,7 +357,9 @@ impl World {
         let head = self.oracle.head();
         let last = head - self.rng.random_range(0..=head.min(6));
         self.oracle.break_after(last);
-        let others: Vec<_> = (0..self.rng.random_range(0..5)).map(|_| record(self.event())).collect();
+        let others: Vec<_> = (0..self.rng.random_range(0..5))
+            .map(|_| record(self.event()))
+            .collect();
         let breaking = self.breaking.as_mut().unwrap();
         breaking.log.break_after(Position::new(last), others);
         breaking.begun_after(last);
@@ -294,8 +380,16 @@ impl World {
                 breaking.begun_after(head);
             }
             _ => {
-                let others: Vec<_> = (0..self.rng.random_range(1..4)).map(|_| record(self.event())).collect();
-                self.breaking.as_ref().unwrap().log.append(others.into()).await.unwrap();
+                let others: Vec<_> = (0..self.rng.random_range(1..4))
+                    .map(|_| record(self.event()))
+                    .collect();
+                self.breaking
+                    .as_ref()
+                    .unwrap()
+                    .log
+                    .append(others.into())
+                    .await
+                    .unwrap();
                 self.catch_up().await;
             }
         }
@@ -304,13 +398,17 @@ impl World {
     /// Erases some topics up to one of the newest events.
     async fn erase(&mut self) {
         if self.breaking.is_some() {
-            self.catch_up().await; // otherwise the notes may be appended to another line than their own
+            // otherwise the notes may be appended to another line than their own
+            self.catch_up().await;
         }
         let head = self.oracle.head();
         if head == 0 {
             return;
         }
-        let names = TOPICS.into_iter().chain([KEYED]).filter(|_| self.rng.random_bool(0.3));
+        let names = TOPICS
+            .into_iter()
+            .chain([KEYED])
+            .filter(|_| self.rng.random_bool(0.3));
         let topics: Vec<_> = names.map(topic).collect();
         let until = head - self.rng.random_range(0..head.min(12));
         self.oracle.erase(&topics, until);
@@ -327,11 +425,29 @@ impl World {
         }
         let id = self.hub.id_of(Position::new(until)).to_string();
         self.hub.erase(topics.clone(), &id).await.unwrap();
-        let page = self.hub.history(topics.clone(), &After::Earliest, 1_000).await.unwrap();
+        let page = self
+            .hub
+            .history(topics.clone(), &After::Earliest, 1_000)
+            .await
+            .unwrap();
         let shown = page.entries.iter().map(|entry| entry.id.position.get());
-        assert!(shown.clone().all(|position| !self.oracle.gone.contains(&position)), "erased events are not shown");
-        let backwards = self.hub.history_before(topics, &Before::Latest, 1_000).await.unwrap();
-        assert!(shown.eq(backwards.entries.iter().map(|entry| entry.id.position.get())));
+        assert!(
+            shown
+                .clone()
+                .all(|position| !self.oracle.gone.contains(&position)),
+            "erased events are not shown"
+        );
+        let backwards = self
+            .hub
+            .history_before(topics, &Before::Latest, 1_000)
+            .await
+            .unwrap();
+        assert!(
+            shown.eq(backwards
+                .entries
+                .iter()
+                .map(|entry| entry.id.position.get()))
+        );
     }
 
     fn publish_ephemeral(&mut self) {
@@ -344,7 +460,11 @@ impl World {
 
     async fn connect(&mut self, nth: usize) {
         let client = &mut self.clients[nth];
-        let after = if client.last_id.is_empty() { After::Now } else { After::Id(client.last_id.clone()) };
+        let after = if client.last_id.is_empty() {
+            After::Now
+        } else {
+            After::Id(client.last_id.clone())
+        };
         let request = Subscribe {
             topics: client.topics.clone(),
             after,
@@ -374,7 +494,10 @@ impl World {
             assert!(breaks.is_none() || client.seen == self.oracle.head());
             assert_eq!(start.resumed, None);
         } else if breaks.is_some() {
-            let is_of_log = self.breaking.as_ref().is_none_or(|breaking| breaking.is_of_log(&client.last_id));
+            let is_of_log = self
+                .breaking
+                .as_ref()
+                .is_none_or(|breaking| breaking.is_of_log(&client.last_id));
             let whole = is_of_log && client.seen >= self.oracle.floor(&client.topics);
             assert_eq!(
                 start.resumed,
@@ -384,11 +507,19 @@ impl World {
             self.reconnects += 1;
         }
         let cursor = start.cursor.map(|cursor| Id::parse(&cursor).unwrap());
-        stream.send_first([Event::new(EventName::from_static("connected"), "hi").id(cursor).encode()]);
+        stream.send_first([Event::new(EventName::from_static("connected"), "hi")
+            .id(cursor)
+            .encode()]);
         let mut decoder = Decoder::new();
         decoder.push(b"");
         let ephemeral = self.oracle.ephemeral;
-        client.connection = Some(Connection { stream, decoder, ephemeral, connected: false, breaks });
+        client.connection = Some(Connection {
+            stream,
+            decoder,
+            ephemeral,
+            connected: false,
+            breaks,
+        });
     }
 
     /// Lets a client read up to `batches` batches, and cuts the connection at any byte of the last
@@ -406,7 +537,9 @@ impl World {
                 Poll::Ready(Step::End { reconnect }) => {
                     assert!(
                         reconnect
-                            && connection.breaks.is_none_or(|breaks| breaks < self.breaking.as_ref().unwrap().breaks)
+                            && connection.breaks.is_none_or(
+                                |breaks| breaks < self.breaking.as_ref().unwrap().breaks
+                            )
                     );
                     self.clients[nth].sent_away += 1;
                     self.clients[nth].connection = None;
@@ -415,10 +548,21 @@ impl World {
                 Poll::Ready(Step::Killed) => panic!("nobody killed this stream"),
                 Poll::Ready(Step::Frames) => {}
             }
-            let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.block().to_vec()).collect();
-            let arrives = if cut && batches == 0 { self.rng.random_range(0..=bytes.len()) } else { bytes.len() };
+            let bytes: Vec<u8> = frames
+                .iter()
+                .flat_map(|frame| frame.block().to_vec())
+                .collect();
+            let arrives = if cut && batches == 0 {
+                self.rng.random_range(0..=bytes.len())
+            } else {
+                bytes.len()
+            };
             connection.decoder.push(&bytes[..arrives]);
-            while let Some(item) = self.clients[nth].connection.as_mut().and_then(|one| one.decoder.next()) {
+            while let Some(item) = self.clients[nth]
+                .connection
+                .as_mut()
+                .and_then(|one| one.decoder.next())
+            {
                 match item.unwrap() {
                     Decoded::Event(message) => self.judge(nth, &message),
                     Decoded::Retry(time) => assert!((500..=5_000).contains(&time.as_millis())),
@@ -437,7 +581,11 @@ impl World {
         let connection = client.connection.as_mut().unwrap();
         let cursor = std::mem::replace(&mut client.last_id, message.id.clone());
         let breaks = self.breaking.as_ref().map_or(0, |breaking| breaking.breaks);
-        let is_of_log = |id: &str| self.breaking.as_ref().is_none_or(|breaking| breaking.is_of_log(id));
+        let is_of_log = |id: &str| {
+            self.breaking
+                .as_ref()
+                .is_none_or(|breaking| breaking.is_of_log(id))
+        };
         match message.event.as_str() {
             "connected" => {
                 assert!(!connection.connected, "said once");
@@ -454,7 +602,10 @@ impl World {
             "reset" => {
                 if connection.breaks == Some(breaks) && is_of_log(&cursor) {
                     assert_eq!(message.data, "trimmed");
-                    assert!(client.seen < self.oracle.floor(&client.topics), "nothing of it was trimmed");
+                    assert!(
+                        client.seen < self.oracle.floor(&client.topics),
+                        "nothing of it was trimmed"
+                    );
                 } else if connection.breaks == Some(breaks) {
                     assert_eq!(message.data, "ahead");
                 }
@@ -465,20 +616,41 @@ impl World {
             "ending" => assert_eq!(message.data, "journal_unavailable"),
             "stored" => {
                 let position = number(&message.id);
-                let shown = self.shown.entry(message.id.clone()).or_insert_with(|| message.data.clone());
+                let shown = self
+                    .shown
+                    .entry(message.id.clone())
+                    .or_insert_with(|| message.data.clone());
                 assert_eq!(*shown, message.data, "one id, one event, for ever");
                 if !is_of_log(&message.id) {
-                    assert!(connection.breaks.is_none_or(|on| on < breaks), "{} is not in the log", message.id);
+                    assert!(
+                        connection.breaks.is_none_or(|on| on < breaks),
+                        "{} is not in the log",
+                        message.id
+                    );
                     client.seen = position;
                     client.lost += 1;
                     return;
                 }
-                assert_eq!(self.oracle.published[usize::try_from(position - 1).unwrap()].data, message.data);
-                assert!(!self.oracle.erased.contains(&position), "{position} was erased before it was taken");
-                assert!(position > client.seen, "{position} came twice or out of order, after {}", client.seen);
-                assert!(self.oracle.stands_in(position, &client.topics), "{position} is in none of its topics");
+                assert_eq!(
+                    self.oracle.published[usize::try_from(position - 1).unwrap()].data,
+                    message.data
+                );
+                assert!(
+                    !self.oracle.erased.contains(&position),
+                    "{position} was erased before it was taken"
+                );
+                assert!(
+                    position > client.seen,
+                    "{position} came twice or out of order, after {}",
+                    client.seen
+                );
+                assert!(
+                    self.oracle.stands_in(position, &client.topics),
+                    "{position} is in none of its topics"
+                );
                 for skipped in client.seen + 1..position {
-                    let missed = self.oracle.stands_in(skipped, &client.topics) && !self.oracle.superseded(skipped);
+                    let missed = self.oracle.stands_in(skipped, &client.topics)
+                        && !self.oracle.superseded(skipped);
                     assert!(!missed, "{skipped} was skipped before {position}");
                 }
                 client.seen = position;
@@ -499,20 +671,39 @@ impl World {
             self.read(nth, usize::MAX, false);
             let client = &self.clients[nth];
             for position in client.seen + 1..=self.oracle.head() {
-                assert!(!self.oracle.stands_in(position, &client.topics), "{position} never arrived");
+                assert!(
+                    !self.oracle.stands_in(position, &client.topics),
+                    "{position} never arrived"
+                );
             }
         }
     }
 }
 
 fn record(publication: Publication) -> Record {
-    let Publication { topics, event, key, ends_key, data } = publication;
+    let Publication {
+        topics,
+        event,
+        key,
+        ends_key,
+        data,
+    } = publication;
     let (event, at_ms) = (event.as_str().into(), Clock::system().now_ms());
-    Record { topics, event, key, ends_key, data: data.into(), at_ms }
+    Record {
+        topics,
+        event,
+        key,
+        ends_key,
+        data: data.into(),
+        at_ms,
+    }
 }
 
 async fn run(seed: u64, reconnects: usize, breaks: bool) -> World {
-    let retention = Retention { max_events: KEPT, ..Retention::default() };
+    let retention = Retention {
+        max_events: KEPT,
+        ..Retention::default()
+    };
     let log = breaks.then(|| LogCopy::new(retention.clone()));
     let journal: Arc<dyn Journal> = match &log {
         Some(log) => log.clone(),
@@ -570,8 +761,16 @@ async fn ten_thousand_random_reconnects_lose_and_repeat_nothing() {
         let world = tokio::task::coop::unconstrained(run(seed, 250, false)).await;
         *totals.entry("reconnects").or_default() += world.reconnects;
         *totals.entry("erased").or_default() += world.oracle.erased.len();
-        *totals.entry("resets").or_default() += world.clients.iter().map(|client| client.resets).sum::<usize>();
-        *totals.entry("received").or_default() += world.clients.iter().map(|client| client.received).sum::<usize>();
+        *totals.entry("resets").or_default() += world
+            .clients
+            .iter()
+            .map(|client| client.resets)
+            .sum::<usize>();
+        *totals.entry("received").or_default() += world
+            .clients
+            .iter()
+            .map(|client| client.received)
+            .sum::<usize>();
     }
     // The test proves something only if the difficult cases occurred.
     assert!(totals["reconnects"] >= 10_000, "{totals:?}");
@@ -596,10 +795,19 @@ async fn when_the_log_loses_its_end_only_clients_that_saw_it_are_told() {
         *totals.entry("sent away").or_default() += sum(|client| client.sent_away);
     }
     assert!(totals["reconnects"] >= 10_000, "{totals:?}");
-    assert!(totals["breaks"] >= 500 && totals["epochs"] >= 1_000, "{totals:?}");
+    assert!(
+        totals["breaks"] >= 500 && totals["epochs"] >= 1_000,
+        "{totals:?}"
+    );
     assert!(totals["ahead"] >= 500, "{totals:?}");
-    assert!(totals["lost"] >= 50, "some clients received events that were lost already: {totals:?}");
-    assert!(totals["sent away"] >= 1_000 && totals["received"] >= 20_000, "{totals:?}");
+    assert!(
+        totals["lost"] >= 50,
+        "some clients received events that were lost already: {totals:?}"
+    );
+    assert!(
+        totals["sent away"] >= 1_000 && totals["received"] >= 20_000,
+        "{totals:?}"
+    );
 }
 
 #[tokio::test]
@@ -637,7 +845,13 @@ async fn a_thousand_readers_of_one_topic_get_the_same_events_in_the_same_order()
     }
     for n in 0..200 {
         let event = EventName::from_static("stored");
-        hub.publish(vec![Publication::new([topic("a")], event, n.to_string())], None, None).await.unwrap();
+        hub.publish(
+            vec![Publication::new([topic("a")], event, n.to_string())],
+            None,
+            None,
+        )
+        .await
+        .unwrap();
         tokio::task::yield_now().await;
     }
     let expected: Vec<_> = (0..200).map(|n| n.to_string()).collect();
@@ -701,7 +915,11 @@ fn a_batch_that_is_cut_by_its_size_continues_at_the_cut_in_every_topic() {
     for _ in 0..2_000 {
         let batch: Vec<_> = (0..rng.random_range(0..6))
             .map(|_| {
-                let of_it = topics.iter().filter(|_| rng.random_bool(0.5)).cloned().collect();
+                let of_it = topics
+                    .iter()
+                    .filter(|_| rng.random_bool(0.5))
+                    .cloned()
+                    .collect();
                 next += 1;
                 Numbered(next - 1, of_it)
             })
@@ -709,11 +927,21 @@ fn a_batch_that_is_cut_by_its_size_continues_at_the_cut_in_every_topic() {
         fanout.deliver(batch, 0);
         let mut frames = Vec::new();
         let max_bytes = rng.random_range(1..200);
-        if cursor.poll_take(&mut Context::from_waker(Waker::noop()), &mut frames, max_bytes).is_ready() {
+        if cursor
+            .poll_take(
+                &mut Context::from_waker(Waker::noop()),
+                &mut frames,
+                max_bytes,
+            )
+            .is_ready()
+        {
             taken.extend(frames);
         }
     }
-    while cursor.poll_take(&mut Context::from_waker(Waker::noop()), &mut taken, 100).is_ready() {}
+    while cursor
+        .poll_take(&mut Context::from_waker(Waker::noop()), &mut taken, 100)
+        .is_ready()
+    {}
     let mut decoder = Decoder::new();
     for frame in &taken {
         decoder.push(frame.block());
@@ -725,7 +953,12 @@ fn a_batch_that_is_cut_by_its_size_continues_at_the_cut_in_every_topic() {
         })
         .collect();
     assert!(numbers.is_sorted_by(|a, b| a < b), "in order, each once");
-    let none_of_it = (1..next).filter(|number| numbers.binary_search(number).is_err()).count();
+    let none_of_it = (1..next)
+        .filter(|number| numbers.binary_search(number).is_err())
+        .count();
     // An event stands in none of five topics one time in 32.
-    assert!(none_of_it < usize::try_from(next).unwrap() / 20, "{none_of_it} of {next} are missing");
+    assert!(
+        none_of_it < usize::try_from(next).unwrap() / 20,
+        "{none_of_it} of {next} are missing"
+    );
 }

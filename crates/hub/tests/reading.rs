@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tidings_hub::{
-    After, Before, Clock, Ending, HeartbeatStyle, Hub, MAX_DATA_BYTES, Options, Presence, Publication, Published,
-    RefusalReason, Reset, RingLimits, Runner, StreamLimits, Subscribe, SubscribeError, Wording,
+    After, Before, Clock, Ending, HeartbeatStyle, Hub, MAX_DATA_BYTES, Options, Presence,
+    Publication, Published, RefusalReason, Reset, RingLimits, Runner, StreamLimits, Subscribe,
+    SubscribeError, Wording,
 };
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{
-    Append, Appended, Earlier, Epochs, Error, EventId, Holding, Journal, Limit, Page, Position, Record, Selector,
-    StoredReceipt, Tail, TopicName,
+    Append, Appended, Earlier, Epochs, Error, EventId, Holding, Journal, Limit, Page, Position,
+    Record, Selector, StoredReceipt, Tail, TopicName,
 };
 use tidings_sse::{EventName, Frame};
 use tokio::sync::Semaphore;
@@ -69,7 +70,13 @@ impl Journal for Gated {
         self.journal.tail()
     }
 
-    async fn read(&self, selector: &Selector, after: Position, until: Position, limit: Limit) -> Result<Page, Error> {
+    async fn read(
+        &self,
+        selector: &Selector,
+        after: Position,
+        until: Position,
+        limit: Limit,
+    ) -> Result<Page, Error> {
         let reading = self.reading.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(reading, Ordering::SeqCst);
         let page = self.journal.read(selector, after, until, limit).await;
@@ -86,7 +93,12 @@ impl Journal for Gated {
         self.journal.floor(selector)
     }
 
-    async fn read_before(&self, of: &Selector, before: Position, limit: Limit) -> Result<Earlier, Error> {
+    async fn read_before(
+        &self,
+        of: &Selector,
+        before: Position,
+        limit: Limit,
+    ) -> Result<Earlier, Error> {
         self.reading.fetch_add(1, Ordering::SeqCst);
         let page = self.journal.read_before(of, before, limit).await;
         self.gate.acquire().await.unwrap().forget();
@@ -98,7 +110,11 @@ impl Journal for Gated {
         self.journal.topics(prefix, after, most)
     }
 
-    async fn erase(&self, topics: &[TopicName], until: EventId) -> Result<Vec<(TopicName, Position)>, Error> {
+    async fn erase(
+        &self,
+        topics: &[TopicName],
+        until: EventId,
+    ) -> Result<Vec<(TopicName, Position)>, Error> {
         self.journal.erase(topics, until).await
     }
 
@@ -166,7 +182,12 @@ fn subscribe(after: After) -> Subscribe {
 #[tokio::test]
 async fn replays_and_pages_share_a_limit_of_concurrent_reads() {
     let (gate, zero) = (Semaphore::new(0), || AtomicUsize::new(0));
-    let journal = Arc::new(Gated { journal: Memory::new(Retention::default()), gate, reading: zero(), most: zero() });
+    let journal = Arc::new(Gated {
+        journal: Memory::new(Retention::default()),
+        gate,
+        reading: zero(),
+        most: zero(),
+    });
     let (hub, runner) = hub(journal.clone());
     let running = tokio::spawn(runner.run());
     publish(&hub, topic()).await;
@@ -175,7 +196,14 @@ async fn replays_and_pages_share_a_limit_of_concurrent_reads() {
         let hub = hub.clone();
         readers.spawn(async move {
             if nth % 2 == 0 {
-                assert_eq!(hub.history(vec![topic()], &After::Earliest, 10).await.unwrap().entries.len(), 1);
+                assert_eq!(
+                    hub.history(vec![topic()], &After::Earliest, 10)
+                        .await
+                        .unwrap()
+                        .entries
+                        .len(),
+                    1
+                );
             } else {
                 // The topic was not followed when the event was published, so no ring has it.
                 let (mut stream, _) = hub.subscribe(subscribe(After::Earliest)).await.unwrap();
@@ -196,8 +224,12 @@ async fn replays_and_pages_share_a_limit_of_concurrent_reads() {
 async fn a_read_that_an_erasure_overtakes_returns_no_erased_event() {
     for way in ["forwards", "backwards", "snapshot"] {
         let (gate, zero) = (Semaphore::new(0), || AtomicUsize::new(0));
-        let journal =
-            Arc::new(Gated { journal: Memory::new(Retention::default()), gate, reading: zero(), most: zero() });
+        let journal = Arc::new(Gated {
+            journal: Memory::new(Retention::default()),
+            gate,
+            reading: zero(),
+            most: zero(),
+        });
         let (hub, runner) = hub(journal.clone());
         let running = tokio::spawn(runner.run());
         let last = publish(&hub, topic()).await.to_string();
@@ -210,11 +242,20 @@ async fn a_read_that_an_erasure_overtakes_returns_no_erased_event() {
                     assert_eq!(history.gap, None, "all that is kept was asked for");
                     history.entries.len()
                 }
-                "backwards" => reader.history_before(topics, &Before::Latest, 10).await.unwrap().entries.len(),
+                "backwards" => reader
+                    .history_before(topics, &Before::Latest, 10)
+                    .await
+                    .unwrap()
+                    .entries
+                    .len(),
                 _ => {
-                    let request = Subscribe { snapshot: true, ..subscribe(After::Now) };
+                    let request = Subscribe {
+                        snapshot: true,
+                        ..subscribe(After::Now)
+                    };
                     let (mut stream, _) = reader.subscribe(request).await.unwrap();
-                    stream.next().await.unwrap().len() - 1 // the last frame says that it is complete
+                    // the last frame says that it is complete
+                    stream.next().await.unwrap().len() - 1
                 }
             }
         });
@@ -241,13 +282,21 @@ async fn a_stream_whose_start_can_not_be_read_counts_as_refused_and_not_as_opene
         at_ms: 0,
         ends_key: false,
     };
-    let position = journal.append(vec![record].into()).await.unwrap().first().unwrap();
+    let position = journal
+        .append(vec![record].into())
+        .await
+        .unwrap()
+        .first()
+        .unwrap();
     let unseen = hub.id_of(position).to_string();
     let refused = hub.subscribe(subscribe(After::Id(unseen))).await;
     assert!(matches!(refused.err(), Some(SubscribeError::Journal(_))));
     let (totals, stats) = (hub.connections().totals(), hub.connections().stats());
     assert_eq!((totals.opened, totals.all_ended(), stats.total), (0, 0, 0));
-    assert_eq!((totals.refused(RefusalReason::Journal), totals.all_refused()), (1, 1));
+    assert_eq!(
+        (totals.refused(RefusalReason::Journal), totals.all_refused()),
+        (1, 1)
+    );
 }
 
 #[tokio::test]
@@ -258,13 +307,29 @@ async fn an_event_too_large_to_be_published_is_replayed_if_an_earlier_version_st
     let large: Arc<str> = "x".repeat(MAX_DATA_BYTES + 1).into();
     let data = large.as_bytes().to_vec().into();
     let at_ms = Clock::system().now_ms(); // otherwise it would be trimmed for its age
-    let record = Record { topics: [topic()].into(), event: "event".into(), key: None, data, at_ms, ends_key: false };
-    let stored = journal.append(vec![record].into()).await.unwrap().first().unwrap();
+    let record = Record {
+        topics: [topic()].into(),
+        event: "event".into(),
+        key: None,
+        data,
+        at_ms,
+        ends_key: false,
+    };
+    let stored = journal
+        .append(vec![record].into())
+        .await
+        .unwrap()
+        .first()
+        .unwrap();
 
-    let [small, large] = ["{}", &large].map(|data| Publication::new([topic()], EventName::from_static("event"), data));
+    let [small, large] = ["{}", &large]
+        .map(|data| Publication::new([topic()], EventName::from_static("event"), data));
     let refused = hub.publish(vec![small, large.clone()], None, None).await;
     assert!(matches!(refused, Err(Error::TooLarge(_))), "all or nothing");
-    assert!(matches!(hub.publish_ephemeral(&large), Err(Error::TooLarge(_))));
+    assert!(matches!(
+        hub.publish_ephemeral(&large),
+        Err(Error::TooLarge(_))
+    ));
     assert_eq!(journal.head(), stored);
 
     let (mut stream, _) = hub.subscribe(subscribe(After::Earliest)).await.unwrap();
@@ -277,7 +342,12 @@ async fn an_event_too_large_to_be_published_is_replayed_if_an_earlier_version_st
 #[tokio::test]
 async fn a_page_is_read_once_for_all_clients_that_missed_part_of_it() {
     let (gate, zero) = (Semaphore::new(0), || AtomicUsize::new(0));
-    let journal = Arc::new(Gated { journal: Memory::new(Retention::default()), gate, reading: zero(), most: zero() });
+    let journal = Arc::new(Gated {
+        journal: Memory::new(Retention::default()),
+        gate,
+        reading: zero(),
+        most: zero(),
+    });
     let (hub, runner) = hub(journal.clone());
     let running = tokio::spawn(runner.run());
     let mut ids = Vec::new();
@@ -300,7 +370,12 @@ async fn a_page_is_read_once_for_all_clients_that_missed_part_of_it() {
 #[tokio::test]
 async fn an_empty_page_is_read_once_for_all_clients_that_reconnect_to_a_quiet_topic() {
     let (gate, zero) = (Semaphore::new(0), || AtomicUsize::new(0));
-    let journal = Arc::new(Gated { journal: Memory::new(Retention::default()), gate, reading: zero(), most: zero() });
+    let journal = Arc::new(Gated {
+        journal: Memory::new(Retention::default()),
+        gate,
+        reading: zero(),
+        most: zero(),
+    });
     let (hub, runner) = hub(journal.clone());
     let running = tokio::spawn(runner.run());
     let mut ids = Vec::new();
@@ -309,12 +384,16 @@ async fn an_empty_page_is_read_once_for_all_clients_that_reconnect_to_a_quiet_to
     }
     journal.gate.add_permits(100);
     for nth in [10, 11, 30, 48] {
-        let (mut stream, _) = hub.subscribe(subscribe(After::Id(ids[nth].to_string()))).await.unwrap();
+        let (mut stream, _) = hub
+            .subscribe(subscribe(After::Id(ids[nth].to_string())))
+            .await
+            .unwrap();
         assert!(stream.is_behind(), "nobody follows the topic any more");
         while stream.is_behind() {
             tokio::select! {
                 biased;
-                frames = stream.next() => panic!("nothing was missed, and yet there were {frames:?}"),
+                frames = stream.next() => panic!("nothing was missed, and yet there were \
+                                                  {frames:?}"),
                 () = std::future::ready(()) => {}
             }
             tokio::task::yield_now().await;

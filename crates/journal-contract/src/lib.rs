@@ -110,8 +110,14 @@ mod tests {
     #[test]
     fn every_promise_is_in_the_list() {
         let list = include_str!("lib.rs");
-        for source in [include_str!("log.rs"), include_str!("erasing.rs"), include_str!("append.rs")] {
-            let promises = source.lines().filter_map(|line| line.strip_prefix("pub async fn ")?.split('(').next());
+        for source in [
+            include_str!("log.rs"),
+            include_str!("erasing.rs"),
+            include_str!("append.rs"),
+        ] {
+            let promises = source
+                .lines()
+                .filter_map(|line| line.strip_prefix("pub async fn ")?.split('(').next());
             for promise in promises {
                 assert!(
                     list.lines().any(|line| line.trim() == promise),

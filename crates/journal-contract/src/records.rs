@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use tidings_journal::{Append, Entry, Error, EventId, Journal, Limit, Position, Receipt, Record, Selector, TopicName};
+use tidings_journal::{
+    Append, Entry, Error, EventId, Journal, Limit, Position, Receipt, Record, Selector, TopicName,
+};
 
 /// The topic with this name.
 pub fn topic(name: &str) -> TopicName {
@@ -28,23 +30,42 @@ pub fn record(names: &[&str], data: &str) -> Record {
 
 /// A record with a key: the status of a service.
 pub fn status(service: &str, data: &str) -> Record {
-    Record { key: Some(service.into()), ..record(&["system/status"], data) }
+    Record {
+        key: Some(service.into()),
+        ..record(&["system/status"], data)
+    }
 }
 
 /// Records whose data are these numbers.
 pub fn numbered(names: &[&str], numbers: std::ops::Range<u32>) -> Vec<Record> {
-    numbers.map(|number| record(names, &number.to_string())).collect()
+    numbers
+        .map(|number| record(names, &number.to_string()))
+        .collect()
 }
 
 /// The data of all entries of these topics.
 pub async fn all(journal: &dyn Journal, names: &[&str]) -> Vec<String> {
-    let page = journal.read(&selector(names), Position::START, journal.head(), Limit::NONE).await.unwrap();
-    page.entries.iter().map(|entry| String::from_utf8(entry.record.data.to_vec()).unwrap()).collect()
+    let page = journal
+        .read(
+            &selector(names),
+            Position::START,
+            journal.head(),
+            Limit::NONE,
+        )
+        .await
+        .unwrap();
+    page.entries
+        .iter()
+        .map(|entry| String::from_utf8(entry.record.data.to_vec()).unwrap())
+        .collect()
 }
 
 /// The positions of `entries`.
 pub fn numbers(entries: &[Arc<Entry>]) -> Vec<u64> {
-    entries.iter().map(|entry| entry.id.position.get()).collect()
+    entries
+        .iter()
+        .map(|entry| entry.id.position.get())
+        .collect()
 }
 
 /// The id of the event at a position.
@@ -59,7 +80,11 @@ pub trait Put {
     async fn put(&self, records: Vec<Record>) -> Result<Position, Error>;
 
     /// Appends with a receipt, and returns the position of the first record.
-    async fn put_with(&self, records: Vec<Record>, receipt: Option<Receipt>) -> Result<Position, Error>;
+    async fn put_with(
+        &self,
+        records: Vec<Record>,
+        receipt: Option<Receipt>,
+    ) -> Result<Position, Error>;
 }
 
 impl<J: Journal + ?Sized> Put for J {
@@ -67,7 +92,11 @@ impl<J: Journal + ?Sized> Put for J {
         self.put_with(records, None).await
     }
 
-    async fn put_with(&self, records: Vec<Record>, receipt: Option<Receipt>) -> Result<Position, Error> {
+    async fn put_with(
+        &self,
+        records: Vec<Record>,
+        receipt: Option<Receipt>,
+    ) -> Result<Position, Error> {
         let appended = self.append(Append::from(records).receipt(receipt)).await?;
         Ok(appended.first().unwrap_or_else(|| panic!("{appended:?}")))
     }

@@ -7,9 +7,19 @@
 //! number of events in the large log (1,000,000).
 
 #![allow(clippy::print_stdout, reason = "it is what this program is for")]
-#![allow(clippy::unwrap_used, reason = "a measurement that fails is to end, and to say where")]
-#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "figures for people")]
-#![allow(clippy::disallowed_methods, reason = "a log that is open goes by the clock of the system too")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a measurement that fails is to end, and to say where"
+)]
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "figures for people"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a log that is open goes by the clock of the system too"
+)]
 #![allow(missing_docs, reason = "a program")]
 
 use std::fs::{self, File};
@@ -39,16 +49,25 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(measure());
 }
 
 async fn measure() {
     let base = std::env::var_os("JOURNAL_BENCH_DIR").map_or_else(std::env::temp_dir, Into::into);
-    let events = std::env::var("JOURNAL_BENCH_EVENTS").ok().map_or(1_000_000, |number| number.parse().unwrap());
+    let events = std::env::var("JOURNAL_BENCH_EVENTS")
+        .ok()
+        .map_or(1_000_000, |number| number.parse().unwrap());
     let dir = base.join(format!("journal-bench-{}", std::process::id()));
     fs::create_dir_all(&dir).unwrap();
-    let only: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let only: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with('-'))
+        .collect();
     let wanted = |part: &str| only.is_empty() || only.iter().any(|only| only == part);
     if wanted("singles") {
         singles(&dir).await;
@@ -62,7 +81,14 @@ async fn measure() {
         ("1,000 topics and one for all", events, 1_000, true),
     ] {
         if wanted(name) {
-            large(&dir.join(name.replace(' ', "-")), name, events, topics, in_both).await;
+            large(
+                &dir.join(name.replace(' ', "-")),
+                name,
+                events,
+                topics,
+                in_both,
+            )
+            .await;
         }
     }
     if wanted("many topics") {
@@ -96,7 +122,10 @@ async fn singles(dir: &Path) {
     let (bare, single) = (median(bare), median(single));
     row("fdatasync of 256 bytes appended, p50", &micros(bare));
     let ratio = single.as_secs_f64() / bare.as_secs_f64();
-    row("one event, synced, p50", &format!("{} ({ratio:.2} x)", micros(single)));
+    row(
+        "one event, synced, p50",
+        &format!("{} ({ratio:.2} x)", micros(single)),
+    );
 }
 
 /// 64 writers, each of which waits for its answer, as callers over HTTP do.
@@ -114,7 +143,10 @@ async fn in_flight(dir: &Path) {
         });
     }
     while writers.join_next().await.is_some() {}
-    row("64 writers, one event at a time, synced", &rate(64_000, start.elapsed()));
+    row(
+        "64 writers, one event at a time, synced",
+        &rate(64_000, start.elapsed()),
+    );
 }
 
 async fn large(dir: &Path, name: &str, events: usize, topics: usize, in_both: bool) {
@@ -126,7 +158,11 @@ async fn large(dir: &Path, name: &str, events: usize, topics: usize, in_both: bo
         let log = Arc::new(open(dir, Sync::Always));
         let pool: Vec<Vec<Record>> = (0..topics.max(1_000))
             .step_by(1_000)
-            .map(|from| (from..from + 1_000).map(|n| record(&names[n * 7 % topics], all)).collect())
+            .map(|from| {
+                (from..from + 1_000)
+                    .map(|n| record(&names[n * 7 % topics], all))
+                    .collect()
+            })
             .collect();
         for (writers, share) in [(1, events / 4), (4, 3 * events / 4)] {
             let start = Instant::now();
@@ -140,9 +176,15 @@ async fn large(dir: &Path, name: &str, events: usize, topics: usize, in_both: bo
                 });
             }
             while appends.join_next().await.is_some() {}
-            row(&format!("batches of 1,000, synced, {writers} in flight"), &rate(share, start.elapsed()));
+            row(
+                &format!("batches of 1,000, synced, {writers} in flight"),
+                &rate(share, start.elapsed()),
+            );
         }
-        row("memory while writing", &mebibytes(resident().saturating_sub(before)));
+        row(
+            "memory while writing",
+            &mebibytes(resident().saturating_sub(before)),
+        );
         scan(&log, "one topic", &names[0]).await;
         if let Some(all) = all {
             scan(&log, "the one for all", all).await;
@@ -151,13 +193,23 @@ async fn large(dir: &Path, name: &str, events: usize, topics: usize, in_both: bo
     let before = resident();
     let start = Instant::now();
     let log = open(dir, Sync::Always);
-    row("opening", &format!("{:.2} s", start.elapsed().as_secs_f64()));
+    row(
+        "opening",
+        &format!("{:.2} s", start.elapsed().as_secs_f64()),
+    );
     scan(&log, "one topic", &names[0]).await;
     pages(&log, &names).await;
-    row("memory after opening and reading", &mebibytes(resident().saturating_sub(before)));
+    row(
+        "memory after opening and reading",
+        &mebibytes(resident().saturating_sub(before)),
+    );
     row(
         "on disk, of which data",
-        &format!("{}, {}", mebibytes(disk_bytes(dir)), mebibytes((events * DATA_BYTES) as u64)),
+        &format!(
+            "{}, {}",
+            mebibytes(disk_bytes(dir)),
+            mebibytes((events * DATA_BYTES) as u64)
+        ),
     );
 }
 
@@ -167,17 +219,32 @@ async fn many_topics(dir: &Path) {
     {
         let log = open(dir, Sync::Always);
         for batch in 0..300 {
-            let records =
-                (0..1_000).map(|n| record(&format!("notifications/user/{}", (batch * 1_000 + n) % 100_000), None));
-            log.append(records.collect::<Vec<_>>().into()).await.unwrap();
+            let records = (0..1_000).map(|n| {
+                record(
+                    &format!("notifications/user/{}", (batch * 1_000 + n) % 100_000),
+                    None,
+                )
+            });
+            log.append(records.collect::<Vec<_>>().into())
+                .await
+                .unwrap();
         }
     }
-    row("memory after writing and closing", &mebibytes(resident().saturating_sub(before)));
+    row(
+        "memory after writing and closing",
+        &mebibytes(resident().saturating_sub(before)),
+    );
     let before = resident();
     let start = Instant::now();
     let _log = open(dir, Sync::Always);
-    row("opening", &format!("{:.2} s", start.elapsed().as_secs_f64()));
-    row("memory after opening", &mebibytes(resident().saturating_sub(before)));
+    row(
+        "opening",
+        &format!("{:.2} s", start.elapsed().as_secs_f64()),
+    );
+    row(
+        "memory after opening",
+        &mebibytes(resident().saturating_sub(before)),
+    );
 }
 
 /// Writes ten times as much as may be kept on disk, all of it in two topics.
@@ -189,7 +256,9 @@ async fn ceiling(dir: &Path) {
     let (start, mut most, mut longest) = (Instant::now(), 0, Duration::ZERO);
     let events = (2_560 << 20) / (2 * DATA_BYTES);
     let names: Vec<_> = (0..1_000).map(|number| format!("room/{number}")).collect();
-    let pool: Vec<_> = (0..1_000).map(|n| record(&names[n], Some("room"))).collect();
+    let pool: Vec<_> = (0..1_000)
+        .map(|n| record(&names[n], Some("room")))
+        .collect();
     for batch in 0..events / 1_000 {
         let before = Instant::now();
         log.append(pool.clone().into()).await.unwrap();
@@ -207,23 +276,52 @@ async fn scan(log: &Disk, what: &str, topic: &str) {
     let selector = Selector::topics([TopicName::parse(topic).unwrap()]);
     let (start, mut after, mut found) = (Instant::now(), Position::START, 0);
     while after < log.head() {
-        let page = log.read(&selector, after, log.head(), Limit { events: 10_000, bytes: 1 << 20 }).await.unwrap();
+        let page = log
+            .read(
+                &selector,
+                after,
+                log.head(),
+                Limit {
+                    events: 10_000,
+                    bytes: 1 << 20,
+                },
+            )
+            .await
+            .unwrap();
         found += page.entries.len();
         after = page.next;
     }
-    row(&format!("reading {what}, {found} events"), &rate(found, start.elapsed()));
+    row(
+        &format!("reading {what}, {found} events"),
+        &rate(found, start.elapsed()),
+    );
 }
 
 /// Reads the last 100 events of many topics, as many clients do when they reconnect.
 async fn pages(log: &Disk, names: &[String]) {
     let (start, mut found) = (Instant::now(), 0);
     for number in 0..2_000 {
-        let selector = Selector::topics([TopicName::parse(&names[number * 7 % names.len()]).unwrap()]);
+        let selector =
+            Selector::topics([TopicName::parse(&names[number * 7 % names.len()]).unwrap()]);
         let after = Position::new(log.head().get().saturating_sub(100 * names.len() as u64));
-        let page = log.read(&selector, after, log.head(), Limit { events: 100, bytes: 1 << 20 }).await.unwrap();
+        let page = log
+            .read(
+                &selector,
+                after,
+                log.head(),
+                Limit {
+                    events: 100,
+                    bytes: 1 << 20,
+                },
+            )
+            .await
+            .unwrap();
         found += page.entries.len();
     }
-    row(&format!("2,000 pages, {found} events"), &format!("{} each", micros(start.elapsed() / 2_000)));
+    row(
+        &format!("2,000 pages, {found} events"),
+        &format!("{} each", micros(start.elapsed() / 2_000)),
+    );
 }
 
 fn open(dir: &Path, sync: Sync) -> Disk {
@@ -233,13 +331,19 @@ fn open(dir: &Path, sync: Sync) -> Disk {
 }
 
 fn record(topic: &str, other: Option<&str>) -> Record {
-    let topics: Vec<_> = std::iter::once(topic).chain(other).map(|name| TopicName::parse(name).unwrap()).collect();
+    let topics: Vec<_> = std::iter::once(topic)
+        .chain(other)
+        .map(|name| TopicName::parse(name).unwrap())
+        .collect();
     // Random hexadecimal digits, which compress little.
-    let digits = (0..DATA_BYTES).map(|_| b"0123456789abcdef"[usize::from(rand::random::<u8>()) % 16]);
+    let digits =
+        (0..DATA_BYTES).map(|_| b"0123456789abcdef"[usize::from(rand::random::<u8>()) % 16]);
     let data = digits.collect::<Vec<u8>>().into();
     // Published today, because what is older than the log keeps would be trimmed during the
     // measurement.
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap();
     Record {
         topics: topics.into(),
         event: "message".into(),
@@ -275,7 +379,9 @@ fn mebibytes(bytes: u64) -> String {
 fn resident() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok()).unwrap_or_default() << 10
+    line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok())
+        .unwrap_or_default()
+        << 10
 }
 
 /// Returns the size of a directory on disk. Files may vanish in the meantime.
@@ -285,5 +391,10 @@ fn disk_bytes(dir: &Path) -> u64 {
         Ok(metadata) => std::os::unix::fs::MetadataExt::blocks(&metadata) * 512,
         Err(_) => 0,
     };
-    fs::read_dir(dir).into_iter().flatten().flatten().map(bytes).sum()
+    fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(bytes)
+        .sum()
 }

@@ -39,14 +39,21 @@ struct Backwards<'a> {
 
 impl Log {
     /// Reads a page backwards, see [`Journal::read_before`](tidings_journal::Journal::read_before).
-    pub(super) fn page_before(&self, selector: &Selector, before: Position, limit: Limit) -> Result<Earlier, Error> {
+    pub(super) fn page_before(
+        &self,
+        selector: &Selector,
+        before: Position,
+        limit: Limit,
+    ) -> Result<Earlier, Error> {
         let view = self.view();
         let before = before.min(view.head.next());
         let wanted = self.wanted(selector);
         let mut from = before;
         let mut page = loop {
             match self.page_to_damage_before(&view, &wanted, from, limit) {
-                Err(Error::Damaged(why)) => from = self.skip_damage_before(&view, selector, &wanted, from, &why)?,
+                Err(Error::Damaged(why)) => {
+                    from = self.skip_damage_before(&view, selector, &wanted, from, &why)?;
+                }
                 read => break read?,
             }
         };
@@ -66,8 +73,15 @@ impl Log {
         before: Position,
         limit: Limit,
     ) -> Result<Earlier, Error> {
-        let mut page = Earlier { entries: Vec::new(), prev: before, end: true, floor: Position::START, damaged: false };
-        let mut backwards = Backwards::new(&self.tables, &view.snapshot, wanted.iter().copied(), before)?;
+        let mut page = Earlier {
+            entries: Vec::new(),
+            prev: before,
+            end: true,
+            floor: Position::START,
+            damaged: false,
+        };
+        let mut backwards =
+            Backwards::new(&self.tables, &view.snapshot, wanted.iter().copied(), before)?;
         let mut bytes = 0;
         let mut next = |page: &mut Earlier| {
             let Some(position) = backwards.peek()? else {
@@ -79,7 +93,8 @@ impl Log {
             }
             if let Some(StoredRecord { record, .. }) = backwards.take(position)? {
                 bytes += record.data.len();
-                page.entries.push(Arc::new(entry(&self.epochs, position, record)));
+                page.entries
+                    .push(Arc::new(entry(&self.epochs, position, record)));
             }
             page.prev = position;
             Ok(true)
@@ -109,8 +124,15 @@ impl Log {
         before: Position,
         why: &str,
     ) -> Result<Position, Error> {
-        let is_readable = |before| match self.page_to_damage_before(view, wanted, before, Limit { events: 1, bytes: 1 })
-        {
+        let is_readable = |before| match self.page_to_damage_before(
+            view,
+            wanted,
+            before,
+            Limit {
+                events: 1,
+                bytes: 1,
+            },
+        ) {
             Ok(_) => Ok(true),
             Err(Error::Damaged(_)) => Ok(false),
             Err(error) => Err(error),
@@ -125,10 +147,17 @@ impl Log {
         };
         while bad - good > 1 {
             let middle = good + (bad - good) / 2;
-            if is_readable(Position::new(middle))? { good = middle } else { bad = middle }
+            if is_readable(Position::new(middle))? {
+                good = middle;
+            } else {
+                bad = middle;
+            }
         }
         // The damage is reported and counted as if a reader had met it from the other side.
-        let (after, until) = (Position::new(good.saturating_sub(1)), Position::new(before.get().saturating_sub(1)));
+        let (after, until) = (
+            Position::new(good.saturating_sub(1)),
+            Position::new(before.get().saturating_sub(1)),
+        );
         for name in selector.as_slice() {
             let id = self.topics.read().get(name).map(|topic| topic.row.id);
             for kind in [Kind::Plain, Kind::Keyed] {
@@ -144,7 +173,10 @@ impl Log {
     fn wanted(&self, selector: &Selector) -> Vec<(TopicId, Kind, Position)> {
         let topics = self.topics.read();
         let floor = topics.floor(selector);
-        let known = selector.as_slice().iter().filter_map(|name| topics.get(name));
+        let known = selector
+            .as_slice()
+            .iter()
+            .filter_map(|name| topics.get(name));
         known
             .flat_map(|topic| {
                 let keyed = (topic.keyed > 0).then_some((topic.row.id, Kind::Keyed, floor));
@@ -172,24 +204,47 @@ impl<'a> Backwards<'a> {
             let key = |position| keys::event(topic, kind, position);
             // A run's key is its last position, so the first run at or after `before` may begin
             // below it.
-            let around = snapshot.range(table, key(before)..=key(Position::new(u64::MAX))).next();
-            let around = around.map(|run| run.key().map_err(unreadable)).transpose()?;
-            let last = around.and_then(|key| keys::parse_event(&key)).map_or(before, |(.., last)| last);
+            let around = snapshot
+                .range(table, key(before)..=key(Position::new(u64::MAX)))
+                .next();
+            let around = around
+                .map(|run| run.key().map_err(unreadable))
+                .transpose()?;
+            let last = around
+                .and_then(|key| keys::parse_event(&key))
+                .map_or(before, |(.., last)| last);
             let runs = snapshot.range(table, key(after.next())..=key(last));
-            let mut source = Source { kind, after, before, runs, run: None, rest: Vec::new(), head: None };
+            let mut source = Source {
+                kind,
+                after,
+                before,
+                runs,
+                run: None,
+                rest: Vec::new(),
+                head: None,
+            };
             source.go_back()?;
             sources.push(source);
         }
-        Ok(Self { tables, snapshot, sources, interner: Interner::default(), broken: None })
+        Ok(Self {
+            tables,
+            snapshot,
+            sources,
+            interner: Interner::default(),
+            broken: None,
+        })
     }
 
     /// Returns the next position. After an error, nothing more may be taken.
     fn peek(&mut self) -> Result<Option<Position>, Error> {
         match self.broken.take() {
             Some(error) => Err(error),
-            None => {
-                Ok(self.sources.iter().filter_map(|source| source.head.as_ref()).map(|(position, _)| *position).max())
-            }
+            None => Ok(self
+                .sources
+                .iter()
+                .filter_map(|source| source.head.as_ref())
+                .map(|(position, _)| *position)
+                .max()),
         }
     }
 
@@ -203,10 +258,17 @@ impl<'a> Backwards<'a> {
             };
             if taken.is_none() {
                 taken = match source.element(&location) {
-                    Element::Record(record) => Some(merge::decode(position, record, &mut self.interner)?),
-                    Element::In(topic) => {
-                        merge::get(self.tables, self.snapshot, topic, source.kind, position, &mut self.interner)?
+                    Element::Record(record) => {
+                        Some(merge::decode(position, record, &mut self.interner)?)
                     }
+                    Element::In(topic) => merge::get(
+                        self.tables,
+                        self.snapshot,
+                        topic,
+                        source.kind,
+                        position,
+                        &mut self.interner,
+                    )?,
                 };
             }
             if let Err(error) = source.go_back() {
@@ -243,6 +305,8 @@ impl Source {
     }
 
     fn element(&self, location: &Location) -> Element<'_> {
-        self.run.as_ref().map_or(Element::Record(&[]), |run| run.element(location))
+        self.run
+            .as_ref()
+            .map_or(Element::Record(&[]), |run| run.element(location))
     }
 }

@@ -82,18 +82,33 @@ pub(super) struct Ceiling {
 impl Ceiling {
     pub(super) fn new(log: &Log) -> Self {
         let max_bytes = log.options.ceiling_bytes();
-        let wal_bytes = log.options.tuning.max_wal_bytes.min(max_bytes / WAL_DIVISOR);
+        let wal_bytes = log
+            .options
+            .tuning
+            .max_wal_bytes
+            .min(max_bytes / WAL_DIVISOR);
         // Twice, because what the write-ahead log holds may be in memory too, and be written to
         // tables.
-        let tables_limit = max_bytes.saturating_sub(2 * wal_bytes + ACTIVE_WAL_BYTES / 2) / 100 * USED_PERCENT;
+        let tables_limit =
+            max_bytes.saturating_sub(2 * wal_bytes + ACTIVE_WAL_BYTES / 2) / 100 * USED_PERCENT;
         // If appends wait and the engine is idle, there must be space left for one more merge and
         // for a few steps. Otherwise the appends would wait for ever.
         let rest = max_bytes / 100 * FULL_PERCENT;
         let rest = rest.saturating_sub(
-            ACTIVE_WAL_BYTES + MAX_REPLACED_BYTES + 2 * (max_bytes / PENDING_DIVISOR) + 3 * (max_bytes / STEP_DIVISOR),
+            ACTIVE_WAL_BYTES
+                + MAX_REPLACED_BYTES
+                + 2 * (max_bytes / PENDING_DIVISOR)
+                + 3 * (max_bytes / STEP_DIVISOR),
         );
-        let tables_limit = tables_limit.min((rest / 2).max(rest.saturating_sub(log.tables.most_merged())));
-        Self { max_bytes, tables_limit, wal_bytes, is_near: false, exhausted_at: None }
+        let tables_limit =
+            tables_limit.min((rest / 2).max(rest.saturating_sub(log.tables.most_merged())));
+        Self {
+            max_bytes,
+            tables_limit,
+            wal_bytes,
+            is_near: false,
+            exhausted_at: None,
+        }
     }
 
     /// Returns whether the ceiling is near enough to measure often.
@@ -108,12 +123,14 @@ impl Ceiling {
     pub(super) fn measure(&mut self, log: &Log, reserved: u64) -> u64 {
         let tables = tables_bytes(log);
         let disk = log.directory.disk_bytes().unwrap_or_else(|error| {
-            tracing::warn!(%error, "the size of the journal on disk can't be determined, and is estimated");
+            tracing::warn!(%error, "the size of the journal on disk can't be determined, and is \
+                                    estimated");
             tables + log.tables.db.journal_disk_space().unwrap_or(self.wal_bytes)
         });
         log.set_disk_bytes(disk);
         let coming = log.tables.pending() + log.tables.largest_merge();
-        let headroom = (self.max_bytes / 100 * FULL_PERCENT).saturating_sub(disk + coming + reserved) / 3;
+        let headroom =
+            (self.max_bytes / 100 * FULL_PERCENT).saturating_sub(disk + coming + reserved) / 3;
         let headroom = headroom.saturating_sub(self.max_bytes / STEP_DIVISOR);
         self.is_near = tables > self.tables_limit / 2 || headroom < 2 * ACTIVE_WAL_BYTES;
         log.set_headroom(headroom);
@@ -153,8 +170,11 @@ impl Ceiling {
             let garbage = take_garbage(log);
             let (_, held) = log.topics.read().totals();
             let garbage_bytes: u64 = garbage.iter().sum();
-            let target =
-                Scale { tables, weight: held + garbage_bytes }.weight(self.tables_limit / 100 * TRIMMED_PERCENT);
+            let target = Scale {
+                tables,
+                weight: held + garbage_bytes,
+            }
+            .weight(self.tables_limit / 100 * TRIMMED_PERCENT);
             let is_worth_it = garbage_bytes > (held + garbage_bytes) / 100 * GARBAGE_PERCENT;
             if is_worth_it {
                 let is_idle = wait_until_idle(log, &mut remove_replaced_files)?;
@@ -163,7 +183,8 @@ impl Ceiling {
                 }
                 if !is_idle && (log.tables.is_at_work() || !log.is_full()) {
                     trim_to(target)?;
-                    return Ok(()); // a later pass rewrites the table, at the latest when appends have stopped
+                    // a later pass rewrites the table, at the latest when appends have stopped
+                    return Ok(());
                 }
                 if self.rewrite(log, held <= target)? {
                     continue;
@@ -171,13 +192,20 @@ impl Ceiling {
             }
             // Garbage records that still take space count like kept ones until it is worth
             // rewriting their table.
-            let most_held = if is_worth_it { target } else { target.saturating_sub(garbage_bytes) };
+            let most_held = if is_worth_it {
+                target
+            } else {
+                target.saturating_sub(garbage_bytes)
+            };
             if trim_to(most_held)? > 0 {
                 continue;
             }
             // Nothing is left to trim, so the counts and estimates that led here can't be used any
             // more.
-            if self.exhausted_at.is_some_and(|exhausted_at| tables >= exhausted_at) {
+            if self
+                .exhausted_at
+                .is_some_and(|exhausted_at| tables >= exhausted_at)
+            {
                 return Ok(());
             }
             self.give_back_all(log)?;
@@ -192,11 +220,20 @@ impl Ceiling {
         let garbage = take_garbage(log);
         let headroom = self.max_bytes.saturating_sub(self.measure(log, 0));
         let scale = Scale::of(log);
-        let size_after =
-            |shard: usize| log.tables.events[shard].disk_space().saturating_sub(scale.on_disk(garbage[shard]));
+        let size_after = |shard: usize| {
+            log.tables.events[shard]
+                .disk_space()
+                .saturating_sub(scale.on_disk(garbage[shard]))
+        };
         let wasteful = || (0..SHARDS).filter(|&shard| garbage[shard] > 0);
-        let fitting = wasteful().filter(|&shard| size_after(shard) <= headroom).max_by_key(|&shard| garbage[shard]);
-        let least = || wasteful().filter(|_| has_to).min_by_key(|&shard| size_after(shard));
+        let fitting = wasteful()
+            .filter(|&shard| size_after(shard) <= headroom)
+            .max_by_key(|&shard| garbage[shard]);
+        let least = || {
+            wasteful()
+                .filter(|_| has_to)
+                .min_by_key(|&shard| size_after(shard))
+        };
         let Some(shard) = fitting.or_else(least) else {
             return Ok(false);
         };
@@ -213,8 +250,12 @@ impl Ceiling {
     fn give_back_all(&mut self, log: &Log) -> Result<(), Stopped> {
         let floors: Vec<_> = {
             let topics = log.topics.read();
-            let floors = topics.iter().map(|(_, topic)| (topic.row.id, topic.row.floor));
-            floors.filter(|(_, floor)| *floor > Position::START).collect()
+            let floors = topics
+                .iter()
+                .map(|(_, topic)| (topic.row.id, topic.row.floor));
+            floors
+                .filter(|(_, floor)| *floor > Position::START)
+                .collect()
         };
         for (topic, floor) in floors {
             drop_below(log, topic, floor)?;
@@ -244,7 +285,10 @@ impl Scale {
     fn of(log: &Log) -> Self {
         let garbage_bytes: u64 = log.garbage.lock().bytes_by_shard.iter().sum();
         let (_, held) = log.topics.read().totals();
-        Self { tables: tables_bytes(log), weight: held + garbage_bytes }
+        Self {
+            tables: tables_bytes(log),
+            weight: held + garbage_bytes,
+        }
     }
 
     /// Returns about the weight of records that have this size on disk.
@@ -296,7 +340,10 @@ fn wait_until_idle(
 /// Returns the size of table files that are not in use: files that were replaced, and files that
 /// are being written.
 fn replaced_bytes(log: &Log) -> u64 {
-    log.directory.table_bytes().unwrap_or_default().saturating_sub(tables_bytes(log))
+    log.directory
+        .table_bytes()
+        .unwrap_or_default()
+        .saturating_sub(tables_bytes(log))
 }
 
 fn tables_bytes(log: &Log) -> u64 {
@@ -316,18 +363,24 @@ fn drop_below(log: &Log, topic: TopicId, floor: Position) -> Result<(), Stopped>
     let shard = keys::shard(topic);
     let table = &log.tables.events[shard];
     let (scale, before) = (Scale::of(log), table.disk_space());
-    let range = keys::event(topic, Kind::Plain, Position::START)..=keys::event(topic, Kind::Plain, floor);
-    table.tree.drop_range(range).map_err(|error| fail(log, &error.into()))?;
+    let range =
+        keys::event(topic, Kind::Plain, Position::START)..=keys::event(topic, Kind::Plain, floor);
+    table
+        .tree
+        .drop_range(range)
+        .map_err(|error| fail(log, &error.into()))?;
     let dropped = scale.weight(before.saturating_sub(table.disk_space()));
     let garbage = &mut log.garbage.lock().bytes_by_shard[shard];
     *garbage = garbage.saturating_sub(dropped);
     Ok(())
 }
 
-/// Lets the engine release the write-ahead log if it takes more than `most` bytes, or if the tables hold
-/// more than `pending` bytes in memory.
+/// Lets the engine release the write-ahead log if it takes more than `most` bytes, or if the tables
+/// hold more than `pending` bytes in memory.
 fn shrink_wal(log: &Log, most: u64, pending: u64) -> Result<(), Stopped> {
-    log.tables.flush_if_above(most, pending).map_err(|error| fail(log, &error))
+    log.tables
+        .flush_if_above(most, pending)
+        .map_err(|error| fail(log, &error))
 }
 
 /// Returns how many bytes of garbage each table has.

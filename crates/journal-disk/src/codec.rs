@@ -49,9 +49,14 @@ pub(super) struct BatchEntry {
 
 /// Encodes a record, without its position.
 pub(super) fn encode_record(record: &Record) -> Vec<u8> {
-    let topics: usize = record.topics.iter().map(|topic| topic.as_str().len() + 2).sum();
+    let topics: usize = record
+        .topics
+        .iter()
+        .map(|topic| topic.as_str().len() + 2)
+        .sum();
     let key = record.key.as_deref().unwrap_or_default();
-    let mut bytes = Vec::with_capacity(32 + topics + record.event.len() + key.len() + record.data.len());
+    let mut bytes =
+        Vec::with_capacity(32 + topics + record.event.len() + key.len() + record.data.len());
     bytes.extend(record.at_ms.to_le_bytes());
     put_number(&mut bytes, record.topics.len() as u64);
     for topic in &*record.topics {
@@ -91,14 +96,24 @@ pub(super) fn decode_record(mut bytes: &[u8], interner: &mut Interner) -> Option
         [2] => (Some(take_text(&mut bytes)?.into()), true),
         _ => return None,
     };
-    Some(Record { topics, event, key, data: Bytes::copy_from_slice(bytes), at_ms, ends_key })
+    Some(Record {
+        topics,
+        event,
+        key,
+        data: Bytes::copy_from_slice(bytes),
+        at_ms,
+        ends_key,
+    })
 }
 
 fn decode_topics(bytes: &mut &[u8], interner: &mut Interner) -> Option<Arc<[TopicName]>> {
     let number = usize::try_from(take_number(bytes)?).ok()?;
     if let Some(last) = interner.topics.as_ref().filter(|last| last.len() == number) {
         let mut ahead = *bytes;
-        if last.iter().all(|topic| take_text(&mut ahead) == Some(topic.as_str())) {
+        if last
+            .iter()
+            .all(|topic| take_text(&mut ahead) == Some(topic.as_str()))
+        {
             *bytes = ahead;
             return Some(last.clone());
         }
@@ -126,8 +141,19 @@ impl TopicRow {
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(24);
-        let positions = [self.floor, self.keyed_floor, self.last, self.last_plain, self.counted].map(Position::get);
-        for number in [self.id].into_iter().chain(positions).chain([self.events, self.bytes]) {
+        let positions = [
+            self.floor,
+            self.keyed_floor,
+            self.last,
+            self.last_plain,
+            self.counted,
+        ]
+        .map(Position::get);
+        for number in [self.id]
+            .into_iter()
+            .chain(positions)
+            .chain([self.events, self.bytes])
+        {
             put_number(&mut bytes, number);
         }
         bytes
@@ -139,15 +165,38 @@ impl TopicRow {
             numbers.push(take_number(&mut bytes)?);
         }
         let (id, positions, events, bytes) = match numbers[..] {
-            [id, floor, keyed_floor, last, last_plain, counted, events, bytes] => {
-                (id, [floor, keyed_floor, last, last_plain, counted], events, bytes)
-            }
+            [
+                id,
+                floor,
+                keyed_floor,
+                last,
+                last_plain,
+                counted,
+                events,
+                bytes,
+            ] => (
+                id,
+                [floor, keyed_floor, last, last_plain, counted],
+                events,
+                bytes,
+            ),
             // The fields of the first version.
-            [id, floor, last, counted, events, bytes] => (id, [floor, 0, last, last, counted], events, bytes),
+            [id, floor, last, counted, events, bytes] => {
+                (id, [floor, 0, last, last, counted], events, bytes)
+            }
             _ => return None,
         };
         let [floor, keyed_floor, last, last_plain, counted] = positions.map(Position::new);
-        Some(Self { id, floor, keyed_floor, last, last_plain, counted, events, bytes })
+        Some(Self {
+            id,
+            floor,
+            keyed_floor,
+            last,
+            last_plain,
+            counted,
+            events,
+            bytes,
+        })
     }
 }
 
@@ -175,7 +224,12 @@ pub(super) fn decode_batch(mut bytes: &[u8]) -> Option<Vec<BatchEntry>> {
         for _ in 0..take_number(&mut bytes)? {
             others.push(take_number(&mut bytes)?);
         }
-        batch.push(BatchEntry { topic, keyed: packed & 1 == 1, bytes: packed >> 1, others });
+        batch.push(BatchEntry {
+            topic,
+            keyed: packed & 1 == 1,
+            bytes: packed >> 1,
+            others,
+        });
     }
     Some(batch)
 }
@@ -233,7 +287,10 @@ pub(super) fn encode_receipt(end_ms: i64, kept: &StoredReceipt) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(32 + kept.value.len());
     bytes.extend(end_ms.to_le_bytes());
     put_number(&mut bytes, kept.first.get());
-    put_number(&mut bytes, u64::from(kept.events) | FORMAT_2 | if kept.refused { REFUSED } else { 0 });
+    put_number(
+        &mut bytes,
+        u64::from(kept.events) | FORMAT_2 | if kept.refused { REFUSED } else { 0 },
+    );
     bytes.extend_from_slice(&kept.value);
     bytes
 }
@@ -250,7 +307,15 @@ pub(super) fn decode_receipt(mut bytes: &[u8]) -> Option<(End, StoredReceipt)> {
         both if both == FORMAT_2 | REFUSED => (End::Log(end_ms), true),
         _ => return None,
     };
-    Some((end, StoredReceipt { value: Bytes::copy_from_slice(bytes), first, events, refused }))
+    Some((
+        end,
+        StoredReceipt {
+            value: Bytes::copy_from_slice(bytes),
+            first,
+            events,
+            refused,
+        },
+    ))
 }
 
 /// Encodes the bounds of all pools, by name.

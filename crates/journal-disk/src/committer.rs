@@ -91,7 +91,11 @@ impl Committer {
                     Job::Close(answer) => close.push(answer),
                 }
                 let full = records >= MAX_STEP_RECORDS || bytes >= MAX_STEP_BYTES;
-                next = if full { None } else { self.jobs.try_recv().ok() };
+                next = if full {
+                    None
+                } else {
+                    self.jobs.try_recv().ok()
+                };
             }
             if !appends.is_empty()
                 && let Err(error) = self.wait_for_capacity()
@@ -114,7 +118,8 @@ impl Committer {
     /// Waits until the storage engine can take a batch and the directory is below its ceiling.
     /// Fails if that takes too long.
     fn wait_for_capacity(&mut self) -> Result<(), Error> {
-        let polls = self.log.options.tuning.append_timeout.as_millis() / CAPACITY_POLL_INTERVAL.as_millis();
+        let polls =
+            self.log.options.tuning.append_timeout.as_millis() / CAPACITY_POLL_INTERVAL.as_millis();
         for poll in 1_u32.. {
             if !self.log.is_open() {
                 break;
@@ -148,13 +153,14 @@ impl Committer {
         if is_full {
             let most = self.log.options.ceiling_bytes() >> 20;
             format!(
-                "{dir} is at its ceiling of {most} MiB, and nothing is left in it that may be trimmed. Raise the ceiling, or \
-                 remove files from the directory that are not the journal's; appends are accepted again as soon as there is space"
+                "{dir} is at its ceiling of {most} MiB, and nothing is left in it that may be \
+                 trimmed. Raise the ceiling, or remove files from the directory that are not the \
+                 journal's; appends are accepted again as soon as there is space"
             )
         } else {
             format!(
-                "the disk of {dir} does not keep up with what is written. Check the disk; appends are accepted again as soon \
-                 as it does"
+                "the disk of {dir} does not keep up with what is written. Check the disk; appends \
+                 are accepted again as soon as it does"
             )
         }
     }
@@ -165,8 +171,10 @@ impl Committer {
         if appends.is_empty() && maintenance.is_empty() {
             return;
         }
-        let (units, answers): (Vec<_>, Vec<_>) =
-            appends.into_iter().map(|append| (append.unit, (append.answer, append.permit, append.since))).unzip();
+        let (units, answers): (Vec<_>, Vec<_>) = appends
+            .into_iter()
+            .map(|append| (append.unit, (append.answer, append.permit, append.since)))
+            .unzip();
         let done: Vec<_> = match self.write(units, maintenance) {
             Ok(done) => {
                 let now = Instant::now();
@@ -208,13 +216,16 @@ impl Committer {
         let batch = step.finish();
         self.log.reserve(step.bytes());
         let since = Instant::now();
-        self.commit.commit(batch, sync).map_err(|error| log.fail("writing to the journal", &error))?;
+        self.commit
+            .commit(batch, sync)
+            .map_err(|error| log.fail("writing to the journal", &error))?;
         if sync {
             log.counters.syncs.observe(since.elapsed());
         }
         #[cfg(unix)]
         if self.watch.as_mut().is_some_and(|watch| !watch.is_there()) {
-            return Err(log.fail_without_directory()); // the batch is in files that can't be found any more
+            // the batch is in files that can't be found any more
+            return Err(log.fail_without_directory());
         }
         step.committed(sync);
         if let Some(clock) = clock {
@@ -235,7 +246,10 @@ impl Committer {
         // The counts are written only if the engine is ready, because it might never release a
         // writer that it has halted. Without the counts, the next start only takes a little longer.
         while more && self.log.is_open() && self.is_ready() {
-            self.log.maintenance.lock().push(MaintenanceWrite::Checkpoint(oneshot::channel().0));
+            self.log
+                .maintenance
+                .lock()
+                .push(MaintenanceWrite::Checkpoint(oneshot::channel().0));
             self.run_step(Vec::new());
             more = self.checkpoint.is_under_way();
         }

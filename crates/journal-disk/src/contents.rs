@@ -35,14 +35,18 @@ pub(super) fn check(directory: &Directory, db: &Path) -> Result<(), OpenError> {
     for id in Tables::IDS {
         let files = match fs::read_dir(db.join("keyspaces").join(id.to_string()).join("tables")) {
             Ok(files) => files,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue, // the engine reports it
+            // the engine reports it
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(reading(error)),
         };
         for file in files {
             let path = file.map_err(reading)?.path();
             if !fits(&path).map_err(reading)? {
                 let name = path.strip_prefix(dir).unwrap_or(&path).display();
-                return Err(OpenError::damaged(dir, format!("the table of contents of {name} is wrong")));
+                return Err(OpenError::damaged(
+                    dir,
+                    format!("the table of contents of {name} is wrong"),
+                ));
             }
         }
     }
@@ -54,25 +58,33 @@ pub(super) fn check(directory: &Directory, db: &Path) -> Result<(), OpenError> {
 /// process died, and reports any other.
 fn fits(path: &Path) -> io::Result<bool> {
     let mut file = File::open(path)?;
-    let Some(end) = file.metadata()?.len().checked_sub(TRAILER_BYTES as u64) else { return Ok(true) };
+    let Some(end) = file.metadata()?.len().checked_sub(TRAILER_BYTES as u64) else {
+        return Ok(true);
+    };
     let mut trailer = [0; TRAILER_BYTES];
     file.seek(SeekFrom::Start(end))?;
     file.read_exact(&mut trailer)?;
     let mut rest = &trailer[..];
-    let (Some(TRAILER_MAGIC), Some(_), Some(start)) =
-        (codec::take(&mut rest), codec::take::<18>(&mut rest), codec::take(&mut rest))
-    else {
+    let (Some(TRAILER_MAGIC), Some(_), Some(start)) = (
+        codec::take(&mut rest),
+        codec::take::<18>(&mut rest),
+        codec::take(&mut rest),
+    ) else {
         return Ok(true);
     };
     let start = u64::from_le_bytes(start);
-    let Some(space) = end.checked_sub(start).and_then(|bytes| bytes.checked_sub(CONTENTS_HEAD_BYTES as u64)) else {
+    let Some(space) = end
+        .checked_sub(start)
+        .and_then(|bytes| bytes.checked_sub(CONTENTS_HEAD_BYTES as u64))
+    else {
         return Ok(true); // the engine finds no magic number there
     };
     let mut head = [0; CONTENTS_HEAD_BYTES];
     file.seek(SeekFrom::Start(start))?;
     file.read_exact(&mut head)?;
     let mut rest = &head[..];
-    let (Some(CONTENTS_MAGIC), Some(entries)) = (codec::take(&mut rest), codec::take(&mut rest)) else {
+    let (Some(CONTENTS_MAGIC), Some(entries)) = (codec::take(&mut rest), codec::take(&mut rest))
+    else {
         return Ok(true);
     };
     Ok(u64::from(u32::from_le_bytes(entries)) * MIN_ENTRY_BYTES <= space)
@@ -89,7 +101,9 @@ mod tests {
 
     fn tables(db: &Path) -> Vec<PathBuf> {
         let folder = |id: u64| db.join("keyspaces").join(id.to_string()).join("tables");
-        let folders = Tables::IDS.map(folder).filter_map(|folder| fs::read_dir(folder).ok());
+        let folders = Tables::IDS
+            .map(folder)
+            .filter_map(|folder| fs::read_dir(folder).ok());
         folders.flatten().map(|file| file.unwrap().path()).collect()
     }
 
@@ -105,14 +119,23 @@ mod tests {
         assert!(!tables.is_empty());
         for path in tables {
             let intact = fs::read(&path).unwrap();
-            let at = intact.windows(4).rposition(|bytes| bytes == CONTENTS_MAGIC).unwrap() + CONTENTS_MAGIC.len();
+            let at = intact
+                .windows(4)
+                .rposition(|bytes| bytes == CONTENTS_MAGIC)
+                .unwrap()
+                + CONTENTS_MAGIC.len();
             for bit in [0, 12, 24, 31] {
                 let mut bytes = intact.clone();
                 bytes[at + bit / 8] ^= 1 << (bit % 8);
                 fs::write(&path, bytes).unwrap();
                 let what = format!("bit {bit} of {}", path.display());
-                let error = Disk::open(Options::new(dir.path())).err().unwrap_or_else(|| panic!("{what}"));
-                assert!(matches!(error, OpenError::Damaged { .. }), "{what}: {error}");
+                let error = Disk::open(Options::new(dir.path()))
+                    .err()
+                    .unwrap_or_else(|| panic!("{what}"));
+                assert!(
+                    matches!(error, OpenError::Damaged { .. }),
+                    "{what}: {error}"
+                );
             }
             fs::write(&path, intact).unwrap();
         }

@@ -10,8 +10,8 @@ use tidings_journal::Histogram;
 /// The upper bounds of the histogram's buckets in microseconds, from what a device with a safe
 /// write cache takes to what a failing one takes.
 const BOUNDS_US: [u64; 16] = [
-    50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
-    5_000_000,
+    50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
+    1_000_000, 2_500_000, 5_000_000,
 ];
 
 /// The counters of a log on disk.
@@ -42,13 +42,25 @@ impl AtomicHistogram {
     pub(super) fn observe(&self, took: Duration) {
         let bound = BOUNDS_US.partition_point(|bound| Duration::from_micros(*bound) < took);
         add(&self.counts[bound], 1);
-        add(&self.sum_ns, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        add(
+            &self.sum_ns,
+            u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
+        );
     }
 
     pub(super) fn read(&self) -> Histogram {
-        let bounds = BOUNDS_US.into_iter().map(|bound| Some(Duration::from_micros(bound))).chain([None]);
+        let bounds = BOUNDS_US
+            .into_iter()
+            .map(|bound| Some(Duration::from_micros(bound)))
+            .chain([None]);
         Histogram {
-            counts: bounds.zip(self.counts.iter().map(|count| count.load(Ordering::Relaxed))).collect(),
+            counts: bounds
+                .zip(
+                    self.counts
+                        .iter()
+                        .map(|count| count.load(Ordering::Relaxed)),
+                )
+                .collect(),
             sum: Duration::from_nanos(self.sum_ns.load(Ordering::Relaxed)),
         }
     }
@@ -68,7 +80,10 @@ mod tests {
         let Histogram { counts, sum } = histogram.read();
         let found: Vec<_> = counts.into_iter().filter(|(_, count)| *count > 0).collect();
         let us = |us| Some(Duration::from_micros(us));
-        assert_eq!(found, [(us(50), 2), (us(100), 1), (us(5_000_000), 1), (None, 1)]);
+        assert_eq!(
+            found,
+            [(us(50), 2), (us(100), 1), (us(5_000_000), 1), (None, 1)]
+        );
         assert_eq!(sum, times.iter().sum());
     }
 }

@@ -42,34 +42,53 @@ pub(super) fn ensure(directory: &Directory, options: &Options) -> Result<(), Ope
     if path.exists() {
         return Ok(());
     }
-    remove(&unfinished).map_err(OpenError::io(directory.path(), "removing incomplete tables"))?;
+    remove(&unfinished).map_err(OpenError::io(
+        directory.path(),
+        "removing incomplete tables",
+    ))?;
     if !create_in_memory(directory, options, Path::new(IN_MEMORY), &unfinished) {
-        remove(&unfinished).map_err(OpenError::io(directory.path(), "removing incomplete tables"))?;
+        remove(&unfinished).map_err(OpenError::io(
+            directory.path(),
+            "removing incomplete tables",
+        ))?;
         create(directory, options, &unfinished)?;
     }
     let moved = fs::rename(&unfinished, &path).and_then(|()| directory::sync_dir(directory.path()));
-    moved.map_err(OpenError::io(directory.path(), "moving the tables to their place"))
+    moved.map_err(OpenError::io(
+        directory.path(),
+        "moving the tables to their place",
+    ))
 }
 
 /// Creates the tables in `memory` and copies them to `path`. Returns whether all of them are on the
 /// device.
 fn create_in_memory(directory: &Directory, options: &Options, memory: &Path, path: &Path) -> bool {
     // The folder's name can't be guessed, and other users can't look into it.
-    let Ok(folder) = tempfile::tempdir_in(memory) else { return false };
+    let Ok(folder) = tempfile::tempdir_in(memory) else {
+        return false;
+    };
     let made = folder.path().join("db");
     if let Err(error) = create(directory, options, &made) {
         tracing::debug!(%error, "the tables can't be created in memory");
         return false;
     }
     let mut copied = Vec::new();
-    copy(&made, path, &mut copied).and_then(|()| sync(&copied)).is_ok()
+    copy(&made, path, &mut copied)
+        .and_then(|()| sync(&copied))
+        .is_ok()
 }
 
 fn create(directory: &Directory, options: &Options, path: &Path) -> Result<(), OpenError> {
     let tables = Tables::open_in(directory, path, options, &Arc::default())?;
-    tables.db.persist(PersistMode::SyncAll).map_err(|error| OpenError::engine(directory.path(), error))?;
+    tables
+        .db
+        .persist(PersistMode::SyncAll)
+        .map_err(|error| OpenError::engine(directory.path(), error))?;
     drop(tables);
-    shorten(&path.join(FIRST_WAL)).map_err(OpenError::io(directory.path(), "shortening the write-ahead log"))
+    shorten(&path.join(FIRST_WAL)).map_err(OpenError::io(
+        directory.path(),
+        "shortening the write-ahead log",
+    ))
 }
 
 /// Cuts most of the zeros off the end of a new write-ahead log. The engine creates the file with 64
@@ -78,8 +97,13 @@ fn create(directory: &Directory, options: &Options, path: &Path) -> Result<(), O
 fn shorten(log: &Path) -> io::Result<()> {
     let mut file = OpenOptions::new().read(true).write(true).open(log)?;
     let mut beginning = Vec::new();
-    Read::by_ref(&mut file).take(INSPECTED_BYTES as u64).read_to_end(&mut beginning)?;
-    let written = beginning.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    Read::by_ref(&mut file)
+        .take(INSPECTED_BYTES as u64)
+        .read_to_end(&mut beginning)?;
+    let written = beginning
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |last| last + 1);
     // The last bytes that were written may be zeros.
     let kept = (written + SPARE_BYTES) as u64;
     if written + SPARE_BYTES < INSPECTED_BYTES && kept < file.metadata()?.len() {
@@ -90,7 +114,11 @@ fn shorten(log: &Path) -> io::Result<()> {
 }
 
 fn remove(unfinished: &Path) -> io::Result<()> {
-    if unfinished.exists() { fs::remove_dir_all(unfinished) } else { Ok(()) }
+    if unfinished.exists() {
+        fs::remove_dir_all(unfinished)
+    } else {
+        Ok(())
+    }
 }
 
 /// Copies a directory with everything in it, and lists the paths that have to be synced.
@@ -112,11 +140,18 @@ fn copy(from: &Path, to: &Path, copied: &mut Vec<PathBuf>) -> io::Result<()> {
 
 /// Syncs files, and the entries of directories, to the device.
 fn sync(paths: &[PathBuf]) -> io::Result<()> {
-    let each = |paths: &[PathBuf]| paths.iter().try_for_each(|path| File::open(path)?.sync_all());
+    let each = |paths: &[PathBuf]| {
+        paths
+            .iter()
+            .try_for_each(|path| File::open(path)?.sync_all())
+    };
     thread::scope(|scope| {
         let parts = paths.chunks(paths.len().div_ceil(CONCURRENT_SYNCS).max(1));
         let syncing: Vec<_> = parts.map(|part| scope.spawn(move || each(part))).collect();
-        syncing.into_iter().try_for_each(|part| part.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into())))
+        syncing.into_iter().try_for_each(|part| {
+            part.join()
+                .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
+        })
     })
 }
 
@@ -130,7 +165,12 @@ mod tests {
         let mut paths = Vec::new();
         list(dir, &mut paths);
         paths.sort();
-        let of = |path: PathBuf| (path.strip_prefix(dir).unwrap().to_owned(), fs::read(&path).unwrap());
+        let of = |path: PathBuf| {
+            (
+                path.strip_prefix(dir).unwrap().to_owned(),
+                fs::read(&path).unwrap(),
+            )
+        };
         paths.into_iter().map(of).collect()
     }
 
@@ -148,13 +188,30 @@ mod tests {
     #[test]
     fn tables_created_in_memory_and_copied_equal_those_created_in_place() {
         let (memory, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let (directory, options) = (Directory::take(dir.path()).unwrap(), Options::new(dir.path()));
+        let (directory, options) = (
+            Directory::take(dir.path()).unwrap(),
+            Options::new(dir.path()),
+        );
         let (copied, made) = (dir.path().join("copied"), dir.path().join("made"));
-        assert!(create_in_memory(&directory, &options, memory.path(), &copied));
+        assert!(create_in_memory(
+            &directory,
+            &options,
+            memory.path(),
+            &copied
+        ));
         create(&directory, &options, &made).unwrap();
-        let names = |dir: &Path| listing(dir).into_iter().map(|(path, _)| path).collect::<Vec<_>>();
+        let names = |dir: &Path| {
+            listing(dir)
+                .into_iter()
+                .map(|(path, _)| path)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(names(&copied), names(&made));
-        assert_eq!(fs::read_dir(memory.path()).unwrap().count(), 0, "nothing is left in memory");
+        assert_eq!(
+            fs::read_dir(memory.path()).unwrap().count(),
+            0,
+            "nothing is left in memory"
+        );
         let tables = Tables::open_in(&directory, &copied, &options, &Arc::default()).unwrap();
         assert_eq!(tables.db.keyspace_count(), tables.all().count());
     }
@@ -169,21 +226,35 @@ mod tests {
             fs::write(&path, &content).unwrap();
             shorten(&path).unwrap();
             let left = fs::read(&path).unwrap();
-            assert!(content.starts_with(&left) && content[left.len()..].iter().all(|byte| *byte == 0));
+            assert!(
+                content.starts_with(&left) && content[left.len()..].iter().all(|byte| *byte == 0)
+            );
             left.len()
         };
         assert_eq!(of(1 << 20, 126), 126 + SPARE_BYTES);
         assert_eq!(of(1 << 20, 0), SPARE_BYTES);
         assert_eq!(of(200, 126), 200, "the file is short already");
-        assert_eq!(of(1 << 20, INSPECTED_BYTES), 1 << 20, "the file has more contents than are examined");
+        assert_eq!(
+            of(1 << 20, INSPECTED_BYTES),
+            1 << 20,
+            "the file has more contents than are examined"
+        );
         assert_eq!(of(1 << 20, INSPECTED_BYTES - SPARE_BYTES), 1 << 20);
     }
 
     #[test]
     fn tables_are_created_without_a_file_system_in_memory_too() {
         let dir = tempfile::tempdir().unwrap();
-        let (directory, options) = (Directory::take(dir.path()).unwrap(), Options::new(dir.path()));
-        assert!(!create_in_memory(&directory, &options, Path::new("/nonexistent"), &directory.unfinished_db()));
+        let (directory, options) = (
+            Directory::take(dir.path()).unwrap(),
+            Options::new(dir.path()),
+        );
+        assert!(!create_in_memory(
+            &directory,
+            &options,
+            Path::new("/nonexistent"),
+            &directory.unfinished_db()
+        ));
         assert!(!directory.unfinished_db().exists());
         fs::create_dir(directory.unfinished_db()).unwrap();
         fs::write(directory.unfinished_db().join("half"), "made").unwrap();

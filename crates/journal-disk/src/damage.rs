@@ -47,9 +47,9 @@ impl Log {
             let dir = self.directory.path().display();
             tracing::error!(
                 topic = %name,
-                "the journal in {dir} is damaged: the events of this topic after position {after} up to position {end} can't be \
-                 read ({why}). Readers of the topic are told so. Only a backup has these events; see \"A damaged journal\" in \
-                 docs/operating.md"
+                "the journal in {dir} is damaged: the events of this topic after position {after} \
+                 up to position {end} can't be read ({why}). Readers of the topic are told so. \
+                 Only a backup has these events; see \"A damaged journal\" in docs/operating.md"
             );
         }
         Ok(Some(end))
@@ -68,7 +68,9 @@ impl Log {
         let (mut bad, mut step) = (after.get(), 1_u64);
         let mut good = loop {
             let next = bad.saturating_add(step).min(until.get());
-            if next == until.get() || self.is_readable(view, topic, kind, Position::new(next), until)? {
+            if next == until.get()
+                || self.is_readable(view, topic, kind, Position::new(next), until)?
+            {
                 break next;
             }
             (bad, step) = (next, step.saturating_mul(2));
@@ -94,7 +96,8 @@ impl Log {
         until: Position,
     ) -> Result<bool, Error> {
         let read = || {
-            let mut merge = Merge::new(&self.tables, &view.snapshot, [(topic, kind, after)], until)?;
+            let mut merge =
+                Merge::new(&self.tables, &view.snapshot, [(topic, kind, after)], until)?;
             if let Some(position) = merge.peek()? {
                 merge.take(position)?;
             }
@@ -109,10 +112,21 @@ impl Log {
 
     /// Returns what the table `order` still tells about the records of `topic` in (`after`,
     /// `until`], as far as that table can be read.
-    pub(super) fn lost_records(&self, topic: TopicId, after: Position, until: Position) -> LostRecords {
+    pub(super) fn lost_records(
+        &self,
+        topic: TopicId,
+        after: Position,
+        until: Position,
+    ) -> LostRecords {
         let mut gone = LostRecords::default();
-        let from = self.tables.order.range(..=keys::position(after)).next_back();
-        let from = from.and_then(|guard| guard.into_inner().ok()).map(|(key, _)| key);
+        let from = self
+            .tables
+            .order
+            .range(..=keys::position(after))
+            .next_back();
+        let from = from
+            .and_then(|guard| guard.into_inner().ok())
+            .map(|(key, _)| key);
         for guard in self.tables.order.range(from.unwrap_or_default()..) {
             let Ok((key, value)) = guard.into_inner() else {
                 break;
@@ -120,7 +134,9 @@ impl Log {
             if Tables::is_noop(&key) {
                 continue;
             }
-            let (Some(mut position), Some(batch)) = (keys::parse_position(&key), codec::decode_batch(&value)) else {
+            let (Some(mut position), Some(batch)) =
+                (keys::parse_position(&key), codec::decode_batch(&value))
+            else {
                 continue;
             };
             if position > until {
@@ -131,7 +147,10 @@ impl Log {
                     if listed.topic == topic {
                         gone.events += 1;
                         gone.bytes += listed.bytes;
-                        listed.others.into_iter().for_each(|other| note(&mut gone.others, other, position));
+                        listed
+                            .others
+                            .into_iter()
+                            .for_each(|other| note(&mut gone.others, other, position));
                     } else if listed.others.contains(&topic) {
                         note(&mut gone.first_topics, listed.topic, position);
                     }

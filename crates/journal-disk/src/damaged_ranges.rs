@@ -27,7 +27,10 @@ impl DamagedRanges {
     /// Returns the end of the known range that `after` is in.
     pub(super) fn end(&self, of: (TopicId, Kind), after: Position) -> Option<Position> {
         let ranges = self.0.lock();
-        let around = ranges.get(&of)?.iter().filter(|(from, until)| *from <= after && after < *until);
+        let around = ranges
+            .get(&of)?
+            .iter()
+            .filter(|(from, until)| *from <= after && after < *until);
         around.map(|(_, until)| *until).max()
     }
 

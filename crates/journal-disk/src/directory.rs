@@ -56,7 +56,11 @@ impl Directory {
         let lock = Mutex::new(lock(dir)?);
         // Checked again, because the process that had the lock may have raised the format.
         let format = check_format(dir)?;
-        let mut directory = Self { dir: dir.to_owned(), lock, format: format.unwrap_or_default() };
+        let mut directory = Self {
+            dir: dir.to_owned(),
+            lock,
+            format: format.unwrap_or_default(),
+        };
         if format.is_none() {
             directory.raise_format()?;
         }
@@ -67,9 +71,16 @@ impl Directory {
     pub(super) fn take_existing(dir: &Path) -> Result<Self, OpenError> {
         let Some(format) = check_format(dir)? else {
             let what = "there is no file FORMAT in it".to_owned();
-            return Err(OpenError::Foreign { dir: dir.to_owned(), what });
+            return Err(OpenError::Foreign {
+                dir: dir.to_owned(),
+                what,
+            });
         };
-        Ok(Self { dir: dir.to_owned(), lock: Mutex::new(lock(dir)?), format })
+        Ok(Self {
+            dir: dir.to_owned(),
+            lock: Mutex::new(lock(dir)?),
+            format,
+        })
     }
 
     /// Returns whether an earlier version can still open the directory.
@@ -99,7 +110,8 @@ impl Directory {
         }
         *ours = lock(&self.dir)?;
         tracing::warn!(
-            "the file {LOCK_FILE} in {} was removed while the server was running, and was restored: it keeps other processes out",
+            "the file {LOCK_FILE} in {} was removed while the server was running, and was \
+             restored: it keeps other processes out",
             self.dir.display()
         );
         Ok(())
@@ -114,7 +126,10 @@ impl Directory {
     /// Fails while a storage engine has the tables open. The engine has a lock of its own, which
     /// holds even if ours was removed. Its files must not be touched while it is held.
     pub(super) fn check_engine(&self) -> Result<(), OpenError> {
-        let in_use = || OpenError::InUse { dir: self.dir.clone(), by: None };
+        let in_use = || OpenError::InUse {
+            dir: self.dir.clone(),
+            by: None,
+        };
         match File::open(self.db().join("lock")).map(|file| file.try_lock()) {
             Ok(Err(TryLockError::WouldBlock)) => Err(in_use()),
             // The engine's lock file is empty, and some backups leave empty files out. It is not
@@ -122,7 +137,8 @@ impl Directory {
             // in.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(OpenError::damaged(
                 &self.dir,
-                "the file db/lock is not there. It is empty: if no server uses the directory, `touch` it, and nothing is lost",
+                "the file db/lock is not there. It is empty: if no server uses the directory, \
+                 `touch` it, and nothing is lost",
             )),
             _ => Ok(()), // the engine will report what is wrong
         }
@@ -164,8 +180,20 @@ pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
 /// Returns the size on disk of the files below `dir`. Files may vanish in the meantime, and what
 /// may not be read does not belong to the log, like `lost+found`.
 fn bytes_below(dir: &Path) -> io::Result<u64> {
-    let foreign = |error: io::Error| if error.kind() == io::ErrorKind::PermissionDenied { Ok(0) } else { Err(error) };
-    let gone = |error: io::Error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) };
+    let foreign = |error: io::Error| {
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            Ok(0)
+        } else {
+            Err(error)
+        }
+    };
+    let gone = |error: io::Error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    };
     let mut bytes = 0;
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -174,7 +202,9 @@ fn bytes_below(dir: &Path) -> io::Result<u64> {
     for entry in entries {
         let entry = entry?;
         match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => bytes += bytes_below(&entry.path()).or_else(foreign)?,
+            Ok(metadata) if metadata.is_dir() => {
+                bytes += bytes_below(&entry.path()).or_else(foreign)?;
+            }
             Ok(metadata) => bytes += allocated(&metadata),
             Err(error) => gone(error)?,
         }
@@ -195,26 +225,46 @@ fn allocated(metadata: &fs::Metadata) -> u64 {
 
 /// Returns the number in FORMAT, if that file exists and this version knows the format.
 fn check_format(dir: &Path) -> Result<Option<u32>, OpenError> {
-    let foreign = |what: &str| OpenError::Foreign { dir: dir.to_owned(), what: what.to_owned() };
+    let foreign = |what: &str| OpenError::Foreign {
+        dir: dir.to_owned(),
+        what: what.to_owned(),
+    };
     let text = match fs::read(dir.join(FORMAT_FILE)) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let mut entries = fs::read_dir(dir).map_err(OpenError::io(dir, "reading the directory"))?;
+            let mut entries =
+                fs::read_dir(dir).map_err(OpenError::io(dir, "reading the directory"))?;
             // The directory may be a file system of its own, and ext4 puts `lost+found` into each.
-            let ours = |name: &std::ffi::OsStr| name == LOCK_FILE || name == "FORMAT.new" || name == "lost+found";
-            return match entries.find(|entry| !entry.as_ref().is_ok_and(|entry| ours(&entry.file_name()))) {
+            let ours = |name: &std::ffi::OsStr| {
+                name == LOCK_FILE || name == "FORMAT.new" || name == "lost+found"
+            };
+            return match entries
+                .find(|entry| !entry.as_ref().is_ok_and(|entry| ours(&entry.file_name())))
+            {
                 None => Ok(None),
-                Some(Ok(_)) => Err(foreign("it is not empty, and there is no file FORMAT in it")),
+                Some(Ok(_)) => Err(foreign(
+                    "it is not empty, and there is no file FORMAT in it",
+                )),
                 Some(Err(error)) => Err(OpenError::io(dir, "reading the directory")(error)),
             };
         }
         Err(error) => return Err(OpenError::io(dir, "reading FORMAT")(error)),
     };
-    let number = str::from_utf8(&text).ok().and_then(|text| text.trim_end().strip_prefix(PREFIX));
-    let is_number = |number: &&str| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    match number.filter(is_number).map(|number| number.parse().unwrap_or(u32::MAX)) {
+    let number = str::from_utf8(&text)
+        .ok()
+        .and_then(|text| text.trim_end().strip_prefix(PREFIX));
+    let is_number =
+        |number: &&str| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    match number
+        .filter(is_number)
+        .map(|number| number.parse().unwrap_or(u32::MAX))
+    {
         Some(known @ EARLIEST..=FORMAT) => Ok(Some(known)),
-        Some(found) if found > FORMAT => Err(OpenError::Newer { dir: dir.to_owned(), found, known: FORMAT }),
+        Some(found) if found > FORMAT => Err(OpenError::Newer {
+            dir: dir.to_owned(),
+            found,
+            known: FORMAT,
+        }),
         _ => Err(foreign("its file FORMAT says something else")),
     }
 }
@@ -244,8 +294,12 @@ pub(super) fn probe(dir: &Path) -> Result<bool, OpenError> {
     let is_log = check_format(dir)?.is_some();
     match File::open(dir.join(LOCK_FILE)) {
         // The lock is held only for this check, and `lock` tries several times.
-        Ok(mut file) if matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) => Err(in_use(dir, &mut file)),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OpenError::io(dir, "opening LOCK")(error)),
+        Ok(mut file) if matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) => {
+            Err(in_use(dir, &mut file))
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(OpenError::io(dir, "opening LOCK")(error))
+        }
         _ => Ok(is_log),
     }
 }
@@ -253,8 +307,14 @@ pub(super) fn probe(dir: &Path) -> Result<bool, OpenError> {
 /// Returns the error that another process has the lock, with the process id that it has written.
 fn in_use(dir: &Path, lock: &mut File) -> OpenError {
     let mut text = String::new();
-    let by = lock.read_to_string(&mut text).ok().and_then(|_| text.trim_end().parse().ok());
-    OpenError::InUse { dir: dir.to_owned(), by }
+    let by = lock
+        .read_to_string(&mut text)
+        .ok()
+        .and_then(|_| text.trim_end().parse().ok());
+    OpenError::InUse {
+        dir: dir.to_owned(),
+        by,
+    }
 }
 
 /// How often the lock is tried. A process may have removed the file in the meantime, or only check
@@ -276,7 +336,12 @@ fn lock_in_time(dir: &Path, mut pause: impl FnMut()) -> Result<File, OpenError> 
     let mut file = loop {
         let last = tries.next().is_none_or(|nth| nth == LOCK_TRIES);
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).open(&path);
+        let file = options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path);
         let mut file = file.map_err(OpenError::io(dir, "opening LOCK"))?;
         match file.try_lock() {
             // A lock on a file that was removed keeps no other process out.
@@ -284,7 +349,9 @@ fn lock_in_time(dir: &Path, mut pause: impl FnMut()) -> Result<File, OpenError> 
             Ok(()) => break file,
             Err(TryLockError::WouldBlock) if !last => pause(),
             Err(TryLockError::WouldBlock) => return Err(in_use(dir, &mut file)),
-            Err(TryLockError::Error(error)) => return Err(OpenError::io(dir, "locking LOCK")(error)),
+            Err(TryLockError::Error(error)) => {
+                return Err(OpenError::io(dir, "locking LOCK")(error));
+            }
         }
     };
     let mut sign = || {

@@ -39,7 +39,12 @@ impl DirectoryWatch {
             Err(error) if is_gone(&error) => None,
             Err(error) => return Err(error),
         };
-        let mut watch = Self { folder: File::open(&path)?, path, log: None, tables };
+        let mut watch = Self {
+            folder: File::open(&path)?,
+            path,
+            log: None,
+            tables,
+        };
         watch.follow()?;
         Ok(watch)
     }
@@ -53,16 +58,24 @@ impl DirectoryWatch {
     /// seconds until the write-ahead log is removed too. The engine never removes the folder of a
     /// table.
     fn has_tables(&self) -> bool {
-        let Some((tables, links)) = &self.tables else { return true };
-        let is_whole = tables.metadata().map_or(true, |metadata| metadata.nlink() >= *links);
+        let Some((tables, links)) = &self.tables else {
+            return true;
+        };
+        let is_whole = tables
+            .metadata()
+            .map_or(true, |metadata| metadata.nlink() >= *links);
         is_whole && is_at(tables, &self.path.join(TABLES))
     }
 
     /// Returns whether the write-ahead log is there, because removing a directory begins with its
     /// contents. The engine removes its oldest log files too, but only once there are newer ones.
     fn has_log(&mut self) -> bool {
-        let is_linked = |(_, file): &(u64, File)| file.metadata().map_or(true, |metadata| metadata.nlink() > 0);
-        self.log.as_ref().is_some_and(is_linked) || self.follow().unwrap_or_else(|error| !is_gone(&error))
+        let is_linked = |(_, file): &(u64, File)| {
+            file.metadata()
+                .map_or(true, |metadata| metadata.nlink() > 0)
+        };
+        self.log.as_ref().is_some_and(is_linked)
+            || self.follow().unwrap_or_else(|error| !is_gone(&error))
     }
 
     /// Looks for the newest write-ahead log file. Returns whether there is one that was not known.
@@ -90,7 +103,10 @@ fn is_at(opened: &File, path: &Path) -> bool {
 
 /// Returns whether nothing is at a path, as opposed to something that can't be examined.
 fn is_gone(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 #[cfg(test)]

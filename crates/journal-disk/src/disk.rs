@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use std::thread::JoinHandle;
 
 use tidings_journal::{
-    Append, Appended, Earlier, Epochs, Error, EventId, Holding, Journal, Limit, Page, Position, Selector,
-    StoredReceipt, Tail, Timeline, TopicName, Vitals,
+    Append, Appended, Earlier, Epochs, Error, EventId, Holding, Journal, Limit, Page, Position,
+    Selector, StoredReceipt, Tail, Timeline, TopicName, Vitals,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
@@ -47,7 +47,11 @@ impl Disk {
     }
 
     /// Starts the threads of a log that was opened. `commit` writes its batches.
-    pub(crate) fn start(recovered: RecoveredLog, options: Options, commit: Box<dyn Commit>) -> Result<Self, OpenError> {
+    pub(crate) fn start(
+        recovered: RecoveredLog,
+        options: Options,
+        commit: Box<dyn Commit>,
+    ) -> Result<Self, OpenError> {
         let dir = options.dir.clone();
         let sync = options.sync;
         let log = Arc::new(Log::new(recovered, options));
@@ -62,7 +66,9 @@ impl Disk {
             helpers: Vec::new(),
         };
         if let Sync::Interval(interval) = sync {
-            disk.spawn_helper("journal-sync", move |log, stop| syncer::run(&log, interval, &stop))?;
+            disk.spawn_helper("journal-sync", move |log, stop| {
+                syncer::run(&log, interval, &stop);
+            })?;
         }
         let jobs = disk.jobs.as_ref().map(mpsc::Sender::downgrade);
         if let Some(jobs) = jobs {
@@ -96,17 +102,18 @@ impl Disk {
 
     /// Returns the error of a log whose committer has ended.
     fn stopped(&self) -> Error {
-        self.log
-            .health()
-            .err()
-            .unwrap_or_else(|| self.log.close("the thread that writes has ended; restart the server"))
+        self.log.health().err().unwrap_or_else(|| {
+            self.log
+                .close("the thread that writes has ended; restart the server")
+        })
     }
 
     /// Adds to an error which directory can't be read, and what to do.
     fn unreadable(&self, error: Error) -> Error {
         match error {
             Error::Damaged(why) | Error::Unreadable(why) => Error::Unreadable(format!(
-                "{why}, in {}. Stop the server, then restore the directory from a backup or move it away",
+                "{why}, in {}. Stop the server, then restore the directory from a backup or move \
+                 it away",
                 self.log.directory.path().display()
             )),
             other => other,
@@ -119,14 +126,17 @@ impl Disk {
         read: impl FnOnce(&Log) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let log = self.log.clone();
-        let permit = self.log.readers.clone().acquire_owned().await; // the semaphore is never closed
+        // the semaphore is never closed
+        let permit = self.log.readers.clone().acquire_owned().await;
         let reading = move || {
             let done = read(&log);
             drop(permit); // not earlier, because the read may go on after the caller has gone
             done
         };
         let done = tokio::task::spawn_blocking(reading).await;
-        let done = done.unwrap_or_else(|error| Err(Error::Unreadable(format!("the read was aborted: {error}"))));
+        let done = done.unwrap_or_else(|error| {
+            Err(Error::Unreadable(format!("the read was aborted: {error}")))
+        });
         done.map_err(|error| self.unreadable(error))
     }
 }
@@ -143,35 +153,75 @@ impl Journal for Disk {
 
     async fn append(&self, append: Append) -> Result<Appended, Error> {
         self.log.health()?;
-        let Append { records, receipt, condition, now_ms } = append;
-        let records = records.into_iter().map(EncodedRecord::new).collect::<Result<Vec<_>, _>>()?;
-        let note = receipt.as_ref().map_or(0, |receipt| receipt.key.len() + receipt.value.len());
-        if receipt.as_ref().is_some_and(|receipt| receipt.key.len() > MAX_KEY_BYTES) {
-            return Err(Error::TooLarge(format!("a receipt's key has at most {MAX_KEY_BYTES} bytes")));
+        let Append {
+            records,
+            receipt,
+            condition,
+            now_ms,
+        } = append;
+        let records = records
+            .into_iter()
+            .map(EncodedRecord::new)
+            .collect::<Result<Vec<_>, _>>()?;
+        let note = receipt
+            .as_ref()
+            .map_or(0, |receipt| receipt.key.len() + receipt.value.len());
+        if receipt
+            .as_ref()
+            .is_some_and(|receipt| receipt.key.len() > MAX_KEY_BYTES)
+        {
+            return Err(Error::TooLarge(format!(
+                "a receipt's key has at most {MAX_KEY_BYTES} bytes"
+            )));
         }
         let weight = note + records.iter().map(EncodedRecord::weight).sum::<usize>();
         // An append that is larger than the whole capacity takes all of it, and is written alone.
         let share = u32::try_from((weight / 1_024 + 1).min(MAX_QUEUED_KIB)).unwrap_or(u32::MAX);
-        let permit = self.queue_capacity.clone().acquire_many_owned(share).await.map_err(|_| self.stopped())?;
+        let permit = self
+            .queue_capacity
+            .clone()
+            .acquire_many_owned(share)
+            .await
+            .map_err(|_| self.stopped())?;
         let (answer, answered) = oneshot::channel();
         let since = Instant::now();
-        let unit = Unit { records, receipt, condition, now_ms };
-        self.send(Job::Append(InFlight { unit, weight, permit, since, answer })).await?;
+        let unit = Unit {
+            records,
+            receipt,
+            condition,
+            now_ms,
+        };
+        self.send(Job::Append(InFlight {
+            unit,
+            weight,
+            permit,
+            since,
+            answer,
+        }))
+        .await?;
         answered.await.unwrap_or_else(|_| Err(self.stopped()))
     }
 
     async fn receipt(&self, key: &[u8]) -> Result<Option<StoredReceipt>, Error> {
         let key = key.to_vec();
-        self.reading(move |log| log.receipt(&key, log.log_ms())).await
+        self.reading(move |log| log.receipt(&key, log.log_ms()))
+            .await
     }
 
     fn tail(&self) -> Box<dyn Tail> {
         self.log.tails.open()
     }
 
-    async fn read(&self, selector: &Selector, after: Position, until: Position, limit: Limit) -> Result<Page, Error> {
+    async fn read(
+        &self,
+        selector: &Selector,
+        after: Position,
+        until: Position,
+        limit: Limit,
+    ) -> Result<Page, Error> {
         let selector = selector.clone();
-        self.reading(move |log| log.page(&selector, &reader::ALL, after, until, limit)).await
+        self.reading(move |log| log.page(&selector, &reader::ALL, after, until, limit))
+            .await
     }
 
     async fn read_keyed(
@@ -182,12 +232,19 @@ impl Journal for Disk {
         limit: Limit,
     ) -> Result<Page, Error> {
         let selector = selector.clone();
-        self.reading(move |log| log.page(&selector, &[Kind::Keyed], after, until, limit)).await
+        self.reading(move |log| log.page(&selector, &[Kind::Keyed], after, until, limit))
+            .await
     }
 
-    async fn read_before(&self, selector: &Selector, before: Position, limit: Limit) -> Result<Earlier, Error> {
+    async fn read_before(
+        &self,
+        selector: &Selector,
+        before: Position,
+        limit: Limit,
+    ) -> Result<Earlier, Error> {
         let selector = selector.clone();
-        self.reading(move |log| log.page_before(&selector, before, limit)).await
+        self.reading(move |log| log.page_before(&selector, before, limit))
+            .await
     }
 
     async fn oldest(&self, selector: &Selector) -> Result<Option<Position>, Error> {
@@ -207,12 +264,21 @@ impl Journal for Disk {
         self.log.topics.read().holdings(prefix, after, most)
     }
 
-    async fn erase(&self, topics: &[TopicName], until: EventId) -> Result<Vec<(TopicName, Position)>, Error> {
+    async fn erase(
+        &self,
+        topics: &[TopicName],
+        until: EventId,
+    ) -> Result<Vec<(TopicName, Position)>, Error> {
         let until = self.log.epochs.locate(until, self.log.head())?;
         // Erasing is possible while appends are refused for want of space, because it frees some.
-        let jobs = self.jobs.as_ref().map(mpsc::Sender::downgrade).ok_or_else(|| self.stopped())?;
+        let jobs = self
+            .jobs
+            .as_ref()
+            .map(mpsc::Sender::downgrade)
+            .ok_or_else(|| self.stopped())?;
         let topics = topics.to_vec();
-        self.reading(move |log| erase::erase(log, &jobs, &topics, until)).await
+        self.reading(move |log| erase::erase(log, &jobs, &topics, until))
+            .await
     }
 
     fn expire(&self, now_ms: i64) {
@@ -271,7 +337,11 @@ impl Drop for Disk {
     }
 }
 
-fn spawn(name: &str, dir: &Path, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
+fn spawn(
+    name: &str,
+    dir: &Path,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, OpenError> {
     let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
     thread.map_err(OpenError::io(dir, "starting a thread"))
 }

@@ -32,7 +32,8 @@ pub(super) fn erase(
     topics: &[TopicName],
     until: Position,
 ) -> Result<Vec<(TopicName, Position)>, Error> {
-    let mut goals: BTreeMap<TopicName, Position> = topics.iter().map(|name| (name.clone(), until)).collect();
+    let mut goals: BTreeMap<TopicName, Position> =
+        topics.iter().map(|name| (name.clone(), until)).collect();
     let mut floors = Vec::new();
     for name in topics {
         if let Some(highest) = find_records(log, name, until, &mut goals)? {
@@ -40,8 +41,18 @@ pub(super) fn erase(
         }
     }
     let mut touched: BTreeSet<TopicName> = floors.iter().map(|(name, _)| name.clone()).collect();
-    let goals: Vec<_> =
-        goals.into_iter().map(|(name, until)| (name, TopicLimits { until, ..TopicLimits::NONE })).collect();
+    let goals: Vec<_> = goals
+        .into_iter()
+        .map(|(name, until)| {
+            (
+                name,
+                TopicLimits {
+                    until,
+                    ..TopicLimits::NONE
+                },
+            )
+        })
+        .collect();
     for goals in goals.chunks(MAX_TOPICS_PER_STEP) {
         trim(log, jobs, goals, &mut touched)?;
     }
@@ -67,7 +78,12 @@ pub(super) fn erase(
     let known = log.topics.read();
     Ok(touched
         .into_iter()
-        .filter_map(|name| known.get(&name).map(|topic| topic.row.highest_trimmed()).map(|floor| (name, floor)))
+        .filter_map(|name| {
+            known
+                .get(&name)
+                .map(|topic| topic.row.highest_trimmed())
+                .map(|floor| (name, floor))
+        })
         .collect())
 }
 
@@ -85,8 +101,15 @@ fn find_records(
     let (view, until) = (log.view(), until.min(log.view().head));
     let mut highest = None;
     let mut after = row.floor;
-    let search = |after: Position, highest: &mut Option<Position>, goals: &mut BTreeMap<TopicName, Position>| {
-        let mut merge = Merge::new(&log.tables, &view.snapshot, [(row.id, Kind::Plain, after)], until)?;
+    let search = |after: Position,
+                  highest: &mut Option<Position>,
+                  goals: &mut BTreeMap<TopicName, Position>| {
+        let mut merge = Merge::new(
+            &log.tables,
+            &view.snapshot,
+            [(row.id, Kind::Plain, after)],
+            until,
+        )?;
         while let Some(position) = merge.peek()? {
             if let Some(StoredRecord { record, .. }) = merge.take(position)?
                 && let Some(first) = record.topics.first().filter(|first| *first != name)
@@ -107,7 +130,9 @@ fn find_records(
         // too.
         after = after.max(highest.unwrap_or_default());
         let end = log.damage_end(&view, (name, row.id, Kind::Plain), after, until, &why)?;
-        let end = end.filter(|end| *end > after).ok_or(Error::Unreadable(why))?;
+        let end = end
+            .filter(|end| *end > after)
+            .ok_or(Error::Unreadable(why))?;
         let first_topics = log.lost_records(row.id, after, end).first_topics;
         let known = log.topics.read();
         for (first_topic, last) in first_topics {
@@ -150,6 +175,8 @@ fn trim(
 /// Returns the error of a log that was closed or has failed before everything was written.
 fn closed_error(log: &Log) -> Error {
     log.health().err().unwrap_or_else(|| {
-        Error::Closed("the journal is closing; some of what was to be erased may still be there".to_owned())
+        Error::Closed(
+            "the journal is closing; some of what was to be erased may still be there".to_owned(),
+        )
     })
 }

@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
-use fjall::compaction::filter::{CompactionFilter, CompactionFilterResult, Context, Factory, ItemAccessor, Verdict};
+use fjall::compaction::filter::{
+    CompactionFilter, CompactionFilterResult, Context, Factory, ItemAccessor, Verdict,
+};
 use parking_lot::RwLock;
 
 use super::codec;
@@ -99,12 +101,17 @@ impl Floors {
     /// Returns by how many milliseconds log time was ahead of the timestamp of the record at
     /// `position`.
     pub(super) fn skew_at(&self, position: Position) -> i64 {
-        self.timeline.read().as_ref().map_or(0, |timeline| timeline.skew_at(position))
+        self.timeline
+            .read()
+            .as_ref()
+            .map_or(0, |timeline| timeline.skew_at(position))
     }
 
     /// Returns how many bytes compaction has left out of an event table since the last call.
     pub(super) fn take_left_out(&self, shard: usize) -> u64 {
-        self.left_out.get(shard).map_or(0, |bytes| bytes.swap(0, Ordering::Relaxed))
+        self.left_out
+            .get(shard)
+            .map_or(0, |bytes| bytes.swap(0, Ordering::Relaxed))
     }
 
     /// Returns the floor of a topic, or `None` if the topic was forgotten.
@@ -121,7 +128,10 @@ pub(super) struct FilterFactory {
 
 impl FilterFactory {
     pub(super) fn new(table: &str, floors: Arc<Floors>) -> Self {
-        Self { name: table.to_owned(), floors }
+        Self {
+            name: table.to_owned(),
+            floors,
+        }
     }
 }
 
@@ -137,7 +147,12 @@ impl Factory for FilterFactory {
     fn make_filter(&self, _: &Context) -> Box<dyn CompactionFilter> {
         let floors = self.floors.clone();
         if let Some(shard) = keys::shard_of_name(&self.name) {
-            return Box::new(EventFilter { floors, shard, last: None, bytes: 0 });
+            return Box::new(EventFilter {
+                floors,
+                shard,
+                last: None,
+                bytes: 0,
+            });
         }
         match &*self.name {
             keys::ORDER => Box::new(BatchFilter(floors)),
@@ -189,17 +204,27 @@ impl CompactionFilter for BatchFilter {
             return Ok(Verdict::Keep);
         }
         let value = item.value()?;
-        let (Some(first), Some(batch)) = (keys::parse_position(item.key()), codec::decode_batch(&value)) else {
+        let (Some(first), Some(batch)) = (
+            keys::parse_position(item.key()),
+            codec::decode_batch(&value),
+        ) else {
             return Ok(Verdict::Keep);
         };
         let mut end = first.get();
         let mut kept = false;
         for listed in batch {
-            kept |= !listed.keyed && floors.of(listed.topic).is_some_and(|floor| Position::new(end) > floor);
+            kept |= !listed.keyed
+                && floors
+                    .of(listed.topic)
+                    .is_some_and(|floor| Position::new(end) > floor);
             end += 1;
         }
         let last = end > floors.head.load(Ordering::Acquire);
-        Ok(if kept || last { Verdict::Keep } else { Verdict::Destroy })
+        Ok(if kept || last {
+            Verdict::Keep
+        } else {
+            Verdict::Destroy
+        })
     }
 }
 
@@ -214,6 +239,10 @@ impl CompactionFilter for ReceiptFilter {
         }
         let receipt = codec::decode_receipt(&item.value()?);
         let end = receipt.map(|(end, kept)| end.in_log_time(|| self.0.skew_at(kept.first)));
-        Ok(if end.is_some_and(|end| end <= self.0.log_ms()) { Verdict::Destroy } else { Verdict::Keep })
+        Ok(if end.is_some_and(|end| end <= self.0.log_ms()) {
+            Verdict::Destroy
+        } else {
+            Verdict::Keep
+        })
     }
 }

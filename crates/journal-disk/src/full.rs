@@ -13,8 +13,18 @@ use tidings_journal::{Journal, Limit, Position, Record, Selector, TopicName};
 use tidings_journal_contract::Put as _;
 
 fn record(topics: &[&str], data: &[u8]) -> Record {
-    let topics = topics.iter().map(|name| TopicName::parse(name).unwrap()).collect();
-    Record { topics, event: "e".into(), key: None, data: data.to_vec().into(), at_ms: 0, ends_key: false }
+    let topics = topics
+        .iter()
+        .map(|name| TopicName::parse(name).unwrap())
+        .collect();
+    Record {
+        topics,
+        event: "e".into(),
+        key: None,
+        data: data.to_vec().into(),
+        at_ms: 0,
+        ends_key: false,
+    }
 }
 
 const APPEND_TIMEOUT: Duration = Duration::from_millis(100);
@@ -46,19 +56,38 @@ async fn a_full_log_refuses_appends_and_takes_them_again_when_there_is_space() {
     let ballast = dir.path().join("ballast");
     fs::write(&ballast, vec![1; 9 << 20]).unwrap();
     until("it is noticed", || log.log.is_full()).await;
-    let error = log.put(vec![record(&["a"], b"refused")]).await.unwrap_err().to_string();
-    assert!(error.contains("at its ceiling of 8 MiB") && error.contains("Raise the ceiling"), "{error}");
+    let error = log
+        .put(vec![record(&["a"], b"refused")])
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("at its ceiling of 8 MiB") && error.contains("Raise the ceiling"),
+        "{error}"
+    );
     assert_eq!(log.health().unwrap_err().to_string(), error);
     let vitals = log.vitals().disk.unwrap();
-    assert!(!vitals.failed && vitals.bytes > vitals.ceiling, "refusing for now is no failure: {vitals:?}");
-    let error = log.put(vec![record(&["a"], b"refused at once")]).await.unwrap_err().to_string();
+    assert!(
+        !vitals.failed && vitals.bytes > vitals.ceiling,
+        "refusing for now is no failure: {vitals:?}"
+    );
+    let error = log
+        .put(vec![record(&["a"], b"refused at once")])
+        .await
+        .unwrap_err()
+        .to_string();
     assert_eq!(log.health().unwrap_err().to_string(), error);
     let selector = Selector::topics([TopicName::parse("a").unwrap()]);
-    let page = log.read(&selector, Position::START, log.head(), Limit::NONE).await;
+    let page = log
+        .read(&selector, Position::START, log.head(), Limit::NONE)
+        .await;
     assert!(page.is_ok(), "reads succeed");
     fs::remove_file(ballast).unwrap();
     until("it recovers", || log.health().is_ok()).await;
-    assert_eq!(log.put(vec![record(&["a"], b"taken")]).await.unwrap(), Position::new(2));
+    assert_eq!(
+        log.put(vec![record(&["a"], b"taken")]).await.unwrap(),
+        Position::new(2)
+    );
 }
 
 #[tokio::test]
@@ -75,14 +104,19 @@ async fn a_full_log_can_be_closed_and_dropped() {
             async move { log.put(vec![record(&["a"], b"refused")]).await }
         });
         if close {
-            tokio::time::timeout(Duration::from_secs(20), log.close()).await.unwrap();
+            tokio::time::timeout(Duration::from_secs(20), log.close())
+                .await
+                .unwrap();
             assert!(waiting.await.unwrap().is_err());
         } else {
             waiting.abort();
             let _ = waiting.await;
         }
         let dropped = tokio::task::spawn_blocking(move || drop(log));
-        tokio::time::timeout(Duration::from_secs(20), dropped).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(20), dropped)
+            .await
+            .unwrap()
+            .unwrap();
         fs::remove_file(dir.path().join("ballast")).unwrap();
         assert_eq!(small(&dir, APPEND_TIMEOUT).head(), Position::new(1));
     }
@@ -92,7 +126,10 @@ async fn a_full_log_can_be_closed_and_dropped() {
 #[tokio::test]
 async fn the_ceiling_holds_if_every_event_has_a_second_topic() {
     const CEILING: u64 = 128 << 20;
-    let times = std::env::var("JOURNAL_CEILING_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(3);
+    let times = std::env::var("JOURNAL_CEILING_TIMES")
+        .ok()
+        .and_then(|times| times.parse().ok())
+        .unwrap_or(3);
     let dir = tempfile::tempdir().unwrap();
     let mut options = Options::new(dir.path());
     options.retention.max_disk = CEILING;
@@ -109,7 +146,9 @@ async fn the_ceiling_holds_if_every_event_has_a_second_topic() {
             let mut data = noise.clone();
             data[..8].copy_from_slice(&number.to_be_bytes());
             // Each event gets noise of its own, so that it can't be compressed.
-            data[8..].iter_mut().for_each(|byte| *byte = byte.wrapping_mul(31).wrapping_add(number.to_be_bytes()[7]));
+            data[8..].iter_mut().for_each(|byte| {
+                *byte = byte.wrapping_mul(31).wrapping_add(number.to_be_bytes()[7]);
+            });
             data[8..].rotate_left(usize::try_from(number % 800).unwrap());
             record(&[&format!("chat/room/{}", number % 7), "chat"], &data)
         });
@@ -124,8 +163,15 @@ async fn the_ceiling_holds_if_every_event_has_a_second_topic() {
     for topic in ["chat", "chat/room/3"] {
         let selector = Selector::topics([TopicName::parse(topic).unwrap()]);
         assert!(log.floor(&selector) < newest, "{topic}");
-        let page = log.read(&selector, newest, log.head(), Limit::NONE).await.unwrap();
-        assert!(page.entries.len() >= 14, "{} of {topic}", page.entries.len());
+        let page = log
+            .read(&selector, newest, log.head(), Limit::NONE)
+            .await
+            .unwrap();
+        assert!(
+            page.entries.len() >= 14,
+            "{} of {topic}",
+            page.entries.len()
+        );
     }
 }
 
@@ -158,7 +204,9 @@ async fn the_ceiling_holds_while_large_events_are_merged_whether_or_not_they_com
         });
         for step in 0..100 {
             let large = |nth: usize| &like[(step * 7_919 + nth * 1_009) % LARGE..][..LARGE];
-            log.put((0..32).map(|nth| record(&["a"], large(nth))).collect()).await.unwrap();
+            log.put((0..32).map(|nth| record(&["a"], large(nth))).collect())
+                .await
+                .unwrap();
         }
         let kept = log.vitals().kept.unwrap();
         drop(log);
@@ -181,8 +229,15 @@ async fn a_log_whose_directory_is_gone_takes_no_more_appends() {
         fs::rename(&data, dir.path().join("away")).unwrap();
         let other = replaced.then(|| Disk::open(options).unwrap());
         until("it is noticed", || log.health().is_err()).await;
-        let refused = log.put(vec![record(&["a"], b"refused")]).await.unwrap_err().to_string();
-        assert!(refused.contains("was removed, or another directory took its place"), "{refused}");
+        let refused = log
+            .put(vec![record(&["a"], b"refused")])
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refused.contains("was removed, or another directory took its place"),
+            "{refused}"
+        );
         assert!(log.vitals().disk.unwrap().failed);
         let a = Selector::topics([TopicName::parse("a").unwrap()]);
         let page = log.read(&a, Position::START, log.head(), Limit::NONE).await;
@@ -204,12 +259,23 @@ async fn a_dropped_read_counts_against_the_limit_until_it_ends() {
             let _ = wait.recv();
             Ok(())
         }));
-        assert!(reading.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending());
+        assert!(
+            reading
+                .as_mut()
+                .poll(&mut Context::from_waker(std::task::Waker::noop()))
+                .is_pending()
+        );
         began.recv().unwrap();
     }
-    assert_eq!(log.log.readers.available_permits(), MAX_CONCURRENT_READS - 1);
+    assert_eq!(
+        log.log.readers.available_permits(),
+        MAX_CONCURRENT_READS - 1
+    );
     drop(go_on);
-    until("the read no longer counts", || log.log.readers.available_permits() == MAX_CONCURRENT_READS).await;
+    until("the read no longer counts", || {
+        log.log.readers.available_permits() == MAX_CONCURRENT_READS
+    })
+    .await;
 }
 
 const EIGHT_KIB: usize = 8 << 10;
@@ -236,10 +302,15 @@ async fn lowered(dir: &tempfile::TempDir, kept: u64) -> Disk {
     let noise: Vec<u8> = (0..1 << 20).map(|_| rand::random()).collect();
     let one = |number: usize| {
         let from = number * 7_919 % (noise.len() - EIGHT_KIB);
-        record(&[&format!("t/{}", number % 997)], &noise[from..from + EIGHT_KIB])
+        record(
+            &[&format!("t/{}", number % 997)],
+            &noise[from..from + EIGHT_KIB],
+        )
     };
     for step in 0..180 {
-        log.put((0..128).map(|nth| one(step * 128 + nth)).collect()).await.unwrap();
+        log.put((0..128).map(|nth| one(step * 128 + nth)).collect())
+            .await
+            .unwrap();
     }
     log.close().await;
     drop(log);
@@ -250,7 +321,10 @@ async fn lowered(dir: &tempfile::TempDir, kept: u64) -> Disk {
     assert!(log.log.directory.disk_bytes().unwrap() > 160 << 20);
     drop(log);
     let log = Disk::open(below(dir, 160 << 20)).unwrap();
-    until("it is below", || !log.log.is_full() && log.log.directory.disk_bytes().unwrap() <= 160 << 20).await;
+    until("it is below", || {
+        !log.log.is_full() && log.log.directory.disk_bytes().unwrap() <= 160 << 20
+    })
+    .await;
     log.put(vec![record(&["a"], b"taken")]).await.unwrap();
     log
 }
@@ -260,7 +334,10 @@ async fn lowering_the_ceiling_trims_little_more_than_the_excess() {
     let dir = tempfile::tempdir().unwrap();
     let kept = lowered(&dir, u64::MAX).await.vitals().kept.unwrap();
     // 28 of the 160 MiB are for the tables.
-    assert!(kept > (20 << 20) / EIGHT_KIB as u64, "{kept} events are kept");
+    assert!(
+        kept > (20 << 20) / EIGHT_KIB as u64,
+        "{kept} events are kept"
+    );
 }
 
 #[tokio::test]

@@ -27,8 +27,13 @@ pub(super) struct Garbage {
 impl Garbage {
     /// Adds what is about to be trimmed.
     pub(super) fn add(&mut self, topics: &Topics, trim: &TrimStep) {
-        let others = trim.others.iter().map(|other| (&other.topic, other.floor, other.bytes));
-        for (name, floor, bytes) in std::iter::once((&trim.topic, trim.floor, trim.own_bytes)).chain(others) {
+        let others = trim
+            .others
+            .iter()
+            .map(|other| (&other.topic, other.floor, other.bytes));
+        for (name, floor, bytes) in
+            std::iter::once((&trim.topic, trim.floor, trim.own_bytes)).chain(others)
+        {
             let Some(id) = topics.get(name).map(|topic| topic.row.id) else {
                 continue;
             };
@@ -37,7 +42,8 @@ impl Garbage {
             *known = (known.0 + bytes, known.1.max(floor));
         }
         if self.topics.len() > MAX_GARBAGE_TOPICS {
-            self.topics.retain(|_, (bytes, _)| *bytes > DROPPABLE_BYTES / 8);
+            self.topics
+                .retain(|_, (bytes, _)| *bytes > DROPPABLE_BYTES / 8);
         }
     }
 
@@ -49,7 +55,9 @@ impl Garbage {
 
     /// Takes the topics of which so much was trimmed that whole files may hold nothing else.
     pub(super) fn take_droppable(&mut self) -> Vec<(TopicId, Position)> {
-        let droppable = self.topics.extract_if(|_, (bytes, _)| *bytes >= DROPPABLE_BYTES);
+        let droppable = self
+            .topics
+            .extract_if(|_, (bytes, _)| *bytes >= DROPPABLE_BYTES);
         droppable.map(|(id, (_, floor))| (id, floor)).collect()
     }
 }

@@ -94,7 +94,11 @@ pub struct TopicStats {
 
 impl PoolStats {
     fn of((name, held, limit): (&str, usize, usize)) -> Self {
-        Self { name: name.to_owned(), held, limit }
+        Self {
+            name: name.to_owned(),
+            held,
+            limit,
+        }
     }
 }
 
@@ -106,7 +110,13 @@ impl Inspection {
         let last = earlier.pop().map(|(epoch, _)| epoch);
         let last = last.ok_or_else(|| OpenError::damaged(dir, "it has no epoch"))?;
         let snapshot = tables.db.snapshot();
-        Ok(Self { tables, contents, snapshot, epochs: Epochs::new(last, earlier), directory })
+        Ok(Self {
+            tables,
+            contents,
+            snapshot,
+            epochs: Epochs::new(last, earlier),
+            directory,
+        })
     }
 
     /// Returns the log's figures.
@@ -141,10 +151,20 @@ impl Inspection {
     pub fn entries(&self) -> impl Iterator<Item = Result<Entry, Error>> {
         Entries {
             log: self,
-            keyed: self.contents.topics.keyed().map(|(position, keyed)| (position, &keyed.topics[0])).peekable(),
+            keyed: self
+                .contents
+                .topics
+                .keyed()
+                .map(|(position, keyed)| (position, &keyed.topics[0]))
+                .peekable(),
             listed: Batches::new(&self.tables),
             next: None,
-            floors: self.contents.topics.iter().map(|(_, topic)| (topic.row.id, topic.row.floor)).collect(),
+            floors: self
+                .contents
+                .topics
+                .iter()
+                .map(|(_, topic)| (topic.row.id, topic.row.floor))
+                .collect(),
             interner: Interner::default(),
         }
     }
@@ -157,7 +177,14 @@ impl Inspection {
         position: Position,
         interner: &mut Interner,
     ) -> Result<Option<StoredRecord>, Error> {
-        merge::get(&self.tables, &self.snapshot, topic, kind, position, interner)
+        merge::get(
+            &self.tables,
+            &self.snapshot,
+            topic,
+            kind,
+            position,
+            interner,
+        )
     }
 }
 
@@ -170,7 +197,11 @@ pub(super) struct Batches {
 
 impl Batches {
     pub(super) fn new(tables: &Tables) -> Self {
-        Self { rows: tables.order.iter(), batch: Vec::new().into_iter(), next: Position::START }
+        Self {
+            rows: tables.order.iter(),
+            batch: Vec::new().into_iter(),
+            next: Position::START,
+        }
     }
 }
 
@@ -191,7 +222,9 @@ impl Iterator for Batches {
             if Tables::is_noop(&key) {
                 continue;
             }
-            let (Some(first), Some(batch)) = (keys::parse_position(&key), codec::decode_batch(&value)) else {
+            let (Some(first), Some(batch)) =
+                (keys::parse_position(&key), codec::decode_batch(&value))
+            else {
                 return Some(Err(Error::Damaged("a batch is invalid".to_owned())));
             };
             self.next = first;
@@ -211,7 +244,12 @@ struct Entries<'a, K: Iterator<Item = (Position, &'a TopicName)>> {
 }
 
 impl<'a, K: Iterator<Item = (Position, &'a TopicName)>> Entries<'a, K> {
-    fn get(&mut self, topic: keys::TopicId, kind: Kind, position: Position) -> Option<Result<Entry, Error>> {
+    fn get(
+        &mut self,
+        topic: keys::TopicId,
+        kind: Kind,
+        position: Position,
+    ) -> Option<Result<Entry, Error>> {
         match self.log.get(topic, kind, position, &mut self.interner) {
             Ok(taken) => taken.map(|taken| Ok(entry(&self.log.epochs, position, taken.record))),
             Err(error) => Some(Err(error)),
@@ -233,7 +271,10 @@ impl<'a, K: Iterator<Item = (Position, &'a TopicName)>> Iterator for Entries<'a,
                 }
             }
             let listed = self.next.as_ref().map(|(position, _)| *position);
-            if let Some((position, name)) = self.keyed.next_if(|(at, _)| listed.is_none_or(|listed| *at <= listed)) {
+            if let Some((position, name)) = self
+                .keyed
+                .next_if(|(at, _)| listed.is_none_or(|listed| *at <= listed))
+            {
                 let topic = topics.get(name)?.row.id;
                 if let Some(entry) = self.get(topic, Kind::Keyed, position) {
                     return Some(entry);

@@ -136,7 +136,10 @@ mod tests {
             at(256, Kind::Plain, 1),
         ];
         assert!(sorted.is_sorted());
-        assert_eq!(parse_event(&sorted[2]), Some((1, Kind::Keyed, Position::new(2))));
+        assert_eq!(
+            parse_event(&sorted[2]),
+            Some((1, Kind::Keyed, Position::new(2)))
+        );
         assert_eq!(parse_event(&sorted[2][1..]), None);
         assert_eq!(parse_key(&key(7, "db")), Some((7, "db")));
     }

@@ -110,7 +110,10 @@ impl Log {
             disk_bytes: AtomicU64::new(u64::MAX),
             cut_files: AtomicU64::new(recovered.directory.cut_files().unwrap_or_default()),
             oldest_ms: AtomicI64::new(i64::MAX),
-            view: RwLock::new(Arc::new(View { head: recovered.head, snapshot: recovered.tables.db.snapshot() })),
+            view: RwLock::new(Arc::new(View {
+                head: recovered.head,
+                snapshot: recovered.tables.db.snapshot(),
+            })),
             head: AtomicU64::new(recovered.head.get()),
             synced: AtomicU64::new(recovered.head.get()),
             checkpoint: AtomicU64::new(recovered.checkpoint.get()),
@@ -160,14 +163,19 @@ impl Log {
 
     /// Records that `written` is the state of the clock that is stored.
     pub(super) fn set_clock_written(&self, written: &LogClock) {
-        self.clock_written_ms.store(written.now_ms(), Ordering::Relaxed);
+        self.clock_written_ms
+            .store(written.now_ms(), Ordering::Relaxed);
     }
 
     /// Returns by how many milliseconds the log's clock has advanced since it was written. Zero if
     /// it was never written, because the first append writes it.
     pub(super) fn clock_unwritten_ms(&self) -> i64 {
         let written_ms = self.clock_written_ms.load(Ordering::Relaxed);
-        if written_ms == 0 { 0 } else { self.log_ms().saturating_sub(written_ms) }
+        if written_ms == 0 {
+            0
+        } else {
+            self.log_ms().saturating_sub(written_ms)
+        }
     }
 
     /// Returns what readers see now.
@@ -177,7 +185,10 @@ impl Log {
 
     /// Shows readers what was appended up to `head`.
     pub(super) fn show(&self, head: Position) {
-        let view = Arc::new(View { head, snapshot: self.tables.db.snapshot() });
+        let view = Arc::new(View {
+            head,
+            snapshot: self.tables.db.snapshot(),
+        });
         *self.view.write() = view;
         self.head.store(head.get(), Ordering::Release);
     }
@@ -200,7 +211,9 @@ impl Log {
     /// Subtracts bytes that are about to be appended from the headroom.
     pub(super) fn reserve(&self, bytes: u64) {
         let take = |headroom: u64| Some(headroom.saturating_sub(bytes));
-        let _ = self.headroom.fetch_update(Ordering::AcqRel, Ordering::Acquire, take);
+        let _ = self
+            .headroom
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, take);
     }
 
     pub(super) fn set_disk_bytes(&self, bytes: u64) {
@@ -228,7 +241,8 @@ impl Log {
             let before = self.cut_files.swap(cut, Ordering::Relaxed);
             if cut == 0 && before > 0 {
                 tracing::info!(
-                    "the files with what was cut off the journal in {} were removed; the journal counts as intact again",
+                    "the files with what was cut off the journal in {} were removed; the journal \
+                     counts as intact again",
                     self.directory.path().display()
                 );
             }
@@ -236,12 +250,20 @@ impl Log {
     }
 
     pub(super) fn set_oldest(&self, at_ms: Option<i64>) {
-        self.oldest_ms.store(at_ms.unwrap_or(i64::MAX), Ordering::Relaxed);
+        self.oldest_ms
+            .store(at_ms.unwrap_or(i64::MAX), Ordering::Relaxed);
     }
 
     /// Returns figures for monitoring, see [`Journal::vitals`](tidings_journal::Journal::vitals).
     pub(super) fn vitals(&self) -> Vitals {
-        let Counters { batches, records, trimmed, topics_trimmed, appends, syncs } = &self.counters;
+        let Counters {
+            batches,
+            records,
+            trimmed,
+            topics_trimmed,
+            appends,
+            syncs,
+        } = &self.counters;
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let ceiling = self.options.ceiling_bytes();
         let oldest_ms = self.oldest_ms.load(Ordering::Relaxed);
@@ -274,7 +296,11 @@ impl Log {
 
     /// Returns an error unless the log takes appends.
     pub(super) fn health(&self) -> Result<(), Error> {
-        let why = self.closed.read().clone().or_else(|| self.stalled.read().clone());
+        let why = self
+            .closed
+            .read()
+            .clone()
+            .or_else(|| self.stalled.read().clone());
         why.map_or(Ok(()), |why| Err(Error::Closed(why)))
     }
 
@@ -295,7 +321,10 @@ impl Log {
     /// Takes appends again if they were refused for now.
     pub(super) fn recover(&self) {
         if self.stalled.write().take().is_some() {
-            tracing::info!("the journal in {} accepts appends again", self.directory.path().display());
+            tracing::info!(
+                "the journal in {} accepts appends again",
+                self.directory.path().display()
+            );
         }
     }
 
@@ -326,7 +355,12 @@ impl Log {
 
     /// Refuses appends from now on. If it is called again, the first reason stays.
     pub(super) fn close(&self, why: &str) -> Error {
-        Error::Closed(self.closed.write().get_or_insert_with(|| why.to_owned()).clone())
+        Error::Closed(
+            self.closed
+                .write()
+                .get_or_insert_with(|| why.to_owned())
+                .clone(),
+        )
     }
 
     /// Refuses appends for good because a write or a sync failed. The operation is not tried again:
@@ -336,8 +370,8 @@ impl Log {
         let dir = self.directory.path().display();
         let error = describe(error);
         self.give_up(&format!(
-            "{what} in {dir} failed: {error}. Nothing more is written, and what was acknowledged is kept; see to the disk \
-             (is it full?), then restart the server"
+            "{what} in {dir} failed: {error}. Nothing more is written, and what was acknowledged \
+             is kept; see to the disk (is it full?), then restart the server"
         ))
     }
 
@@ -346,8 +380,9 @@ impl Log {
     pub(super) fn fail_without_directory(&self) -> Error {
         let dir = self.directory.path().display();
         self.give_up(&format!(
-            "{dir} was removed, or another directory took its place, while the server was running. Nothing more is written; \
-             put it back, or restart the server to begin with what is there now"
+            "{dir} was removed, or another directory took its place, while the server was \
+             running. Nothing more is written; put it back, or restart the server to begin with \
+             what is there now"
         ))
     }
 
@@ -355,8 +390,9 @@ impl Log {
     /// more.
     pub(super) fn fail_without_lock(&self, error: &OpenError) -> Error {
         self.give_up(&format!(
-            "the file LOCK was removed while the server was running, and can't be locked again: {error}. Nothing more is \
-             written; restart the server when no other process uses the directory"
+            "the file LOCK was removed while the server was running, and can't be locked again: \
+             {error}. Nothing more is written; restart the server when no other process uses the \
+             directory"
         ))
     }
 
@@ -388,7 +424,10 @@ impl PanicGuard {
 impl Drop for PanicGuard {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.log.fail(self.what, &std::io::Error::other("the thread has panicked").into());
+            self.log.fail(
+                self.what,
+                &std::io::Error::other("the thread has panicked").into(),
+            );
         }
     }
 }

@@ -65,13 +65,25 @@ pub(super) struct ForgottenTopics {
 impl TrimStep {
     /// Creates an empty step for `topic`.
     pub(super) fn new(topic: TopicName) -> Self {
-        Self { topic, floor: Position::START, events: 0, own_bytes: 0, bytes: 0, oldest_ms: None, others: Vec::new() }
+        Self {
+            topic,
+            floor: Position::START,
+            events: 0,
+            own_bytes: 0,
+            bytes: 0,
+            oldest_ms: None,
+            others: Vec::new(),
+        }
     }
 }
 
 impl OtherTopic {
     /// Creates an entry for `topic` without records.
     pub(super) fn new(topic: TopicName) -> Self {
-        Self { topic, floor: Position::START, bytes: 0 }
+        Self {
+            topic,
+            floor: Position::START,
+            bytes: 0,
+        }
     }
 }

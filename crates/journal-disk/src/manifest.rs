@@ -28,17 +28,25 @@ pub(super) fn check(directory: &Directory, db: &Path) -> Result<(), OpenError> {
         let pointer = match fs::read(&current) {
             Ok(pointer) => pointer,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(OpenError::damaged(dir, format!("{} is not there", named(&current))));
+                return Err(OpenError::damaged(
+                    dir,
+                    format!("{} is not there", named(&current)),
+                ));
             }
             Err(error) => return Err(reading(error)),
         };
-        let damaged = |path: &Path| OpenError::damaged(dir, format!("the checksum of {} is wrong", named(path)));
+        let damaged = |path: &Path| {
+            OpenError::damaged(dir, format!("the checksum of {} is wrong", named(path)))
+        };
         // The number of the list (u64), its checksum (u128), and the kind of checksum (u8),
         // little-endian.
         let mut rest = &pointer[..];
-        let (Some(number), Some(sum), Some([0]), []) =
-            (codec::take(&mut rest), codec::take(&mut rest), codec::take(&mut rest), rest)
-        else {
+        let (Some(number), Some(sum), Some([0]), []) = (
+            codec::take(&mut rest),
+            codec::take(&mut rest),
+            codec::take(&mut rest),
+            rest,
+        ) else {
             return Err(damaged(&current));
         };
         let list = table.join(format!("v{}", u64::from_le_bytes(number)));

@@ -51,22 +51,39 @@ impl<'a> Merge<'a> {
             if after >= until {
                 continue;
             }
-            let range = keys::event(topic, kind, after.next())..=keys::event(topic, kind, Position::new(u64::MAX));
+            let range = keys::event(topic, kind, after.next())
+                ..=keys::event(topic, kind, Position::new(u64::MAX));
             let runs = snapshot.range(&tables.events[keys::shard(topic)], range);
-            let mut source = Source { kind, after, until, runs, run: None, head: None };
+            let mut source = Source {
+                kind,
+                after,
+                until,
+                runs,
+                run: None,
+                head: None,
+            };
             source.advance()?;
             sources.push(source);
         }
-        Ok(Self { tables, snapshot, sources, interner: Interner::default(), broken: None })
+        Ok(Self {
+            tables,
+            snapshot,
+            sources,
+            interner: Interner::default(),
+            broken: None,
+        })
     }
 
     /// Returns the next position. After an error, nothing more may be taken.
     pub(super) fn peek(&mut self) -> Result<Option<Position>, Error> {
         match self.broken.take() {
             Some(error) => Err(error),
-            None => {
-                Ok(self.sources.iter().filter_map(|source| source.head.as_ref()).map(|(position, _)| *position).min())
-            }
+            None => Ok(self
+                .sources
+                .iter()
+                .filter_map(|source| source.head.as_ref())
+                .map(|(position, _)| *position)
+                .min()),
         }
     }
 
@@ -81,9 +98,14 @@ impl<'a> Merge<'a> {
             if taken.is_none() {
                 taken = match source.element(&location) {
                     Element::Record(record) => Some(decode(position, record, &mut self.interner)?),
-                    Element::In(topic) => {
-                        get(self.tables, self.snapshot, topic, source.kind, position, &mut self.interner)?
-                    }
+                    Element::In(topic) => get(
+                        self.tables,
+                        self.snapshot,
+                        topic,
+                        source.kind,
+                        position,
+                        &mut self.interner,
+                    )?,
                 };
             }
             if let Err(error) = source.advance() {
@@ -119,7 +141,9 @@ impl Source {
     }
 
     fn element(&self, location: &Location) -> Element<'_> {
-        self.run.as_ref().map_or(Element::Record(&[]), |run| run.element(location))
+        self.run
+            .as_ref()
+            .map_or(Element::Record(&[]), |run| run.element(location))
     }
 }
 
@@ -147,7 +171,11 @@ pub(super) fn get(
 }
 
 /// Decodes a record that was read at `position`.
-pub(super) fn decode(position: Position, bytes: &[u8], interner: &mut Interner) -> Result<StoredRecord, Error> {
+pub(super) fn decode(
+    position: Position,
+    bytes: &[u8],
+    interner: &mut Interner,
+) -> Result<StoredRecord, Error> {
     let record = codec::decode_record(bytes, interner).ok_or_else(|| damaged(position))?;
     Ok(StoredRecord {
         own_bytes: Element::of(bytes, 0, 0).weight(),
@@ -163,5 +191,8 @@ fn damaged(position: Position) -> Error {
 /// Creates the entry for a record.
 pub(super) fn entry(epochs: &Epochs, position: Position, record: Record) -> Entry {
     let EventId { epoch, position } = epochs.id_of(position);
-    Entry { id: EventId { epoch, position }, record }
+    Entry {
+        id: EventId { epoch, position },
+        record,
+    }
 }

@@ -47,14 +47,26 @@ pub(super) fn for_writing(options: &Options) -> Result<RecoveredLog, OpenError> 
     let floors = Arc::new(Floors::default());
     create::ensure(&directory, options)?;
     let (tables, contents) = recover(&directory, options, &floors)?;
-    let Contents { topics, epochs: mut earlier, head, checkpoint, clock, are_bounds_written } = contents;
+    let Contents {
+        topics,
+        epochs: mut earlier,
+        head,
+        checkpoint,
+        clock,
+        are_bounds_written,
+    } = contents;
     let (bounds, asked) = (topics.bounds(), &options.retention.bounds);
     if bounds != asked {
-        let differs = asked.iter().zip(bounds.iter()).filter(|(asked, written)| asked != written);
-        let differences: Vec<_> =
-            differs.map(|((name, asked), (_, most))| format!("{name} {most}, not {asked}")).collect();
+        let differs = asked
+            .iter()
+            .zip(bounds.iter())
+            .filter(|(asked, written)| asked != written);
+        let differences: Vec<_> = differs
+            .map(|((name, asked), (_, most))| format!("{name} {most}, not {asked}"))
+            .collect();
         tracing::warn!(
-            "the journal in {} was created with other bounds on keys than this server's, and keeps them: {}",
+            "the journal in {} was created with other bounds on keys than this server's, and \
+             keeps them: {}",
             directory.path().display(),
             differences.join(", ")
         );
@@ -68,17 +80,28 @@ pub(super) fn for_writing(options: &Options) -> Result<RecoveredLog, OpenError> 
     if directory.has_earlier_format() {
         directory.raise_format()?;
         tracing::info!(
-            "the journal in {} was upgraded to this version's format; earlier versions can't open it any more",
+            "the journal in {} was upgraded to this version's format; earlier versions can't open \
+             it any more",
             directory.path().display()
         );
     }
     let mut batch = tables.db.batch().durability(Some(PersistMode::SyncAll));
-    batch.insert(&tables.meta, meta::EPOCHS, codec::encode_epochs(&earlier, current));
+    batch.insert(
+        &tables.meta,
+        meta::EPOCHS,
+        codec::encode_epochs(&earlier, current),
+    );
     if !are_bounds_written {
-        batch.insert(&tables.meta, meta::BOUNDS, codec::encode_bounds(bounds.iter()));
+        batch.insert(
+            &tables.meta,
+            meta::BOUNDS,
+            codec::encode_bounds(bounds.iter()),
+        );
     }
     batch.insert(&tables.meta, meta::CLOCK, clock.encode());
-    batch.commit().map_err(|error| OpenError::engine(directory.path(), error))?;
+    batch
+        .commit()
+        .map_err(|error| OpenError::engine(directory.path(), error))?;
     for (_, topic) in topics.iter() {
         floors.raise(topic.row.id, topic.row.floor);
     }
@@ -115,7 +138,11 @@ fn take_and_recover(dir: &Path) -> Result<(Directory, Tables, Contents), OpenErr
 
 /// Opens the tables, and reads what has to be in memory. A directory that is refused keeps all of
 /// its bytes, so that it can be repaired.
-fn recover(directory: &Directory, options: &Options, floors: &Arc<Floors>) -> Result<(Tables, Contents), OpenError> {
+fn recover(
+    directory: &Directory,
+    options: &Options,
+    floors: &Arc<Floors>,
+) -> Result<(Tables, Contents), OpenError> {
     let path = directory.db();
     directory.check_engine()?;
     manifest::check(directory, &path)?;
@@ -129,19 +156,24 @@ fn recover(directory: &Directory, options: &Options, floors: &Arc<Floors>) -> Re
     // If the write-ahead log contains no position before the damaged place, only the tables tell
     // that what follows had been on the device.
     if let (Err(_), Some(cut)) = (&recovered, cut) {
-        cut.undo().map_err(OpenError::io(directory.path(), "putting the end of the write-ahead log back"))?;
+        cut.undo().map_err(OpenError::io(
+            directory.path(),
+            "putting the end of the write-ahead log back",
+        ))?;
     }
     recovered
 }
 
 /// Refuses a log that ends before the watermark, which is a position that was on the device.
 fn check_watermark(directory: &Directory, head: Position) -> Result<(), OpenError> {
-    let watermark =
-        watermark::read(directory.path()).map_err(OpenError::io(directory.path(), "reading the file synced"))?;
+    let watermark = watermark::read(directory.path())
+        .map_err(OpenError::io(directory.path(), "reading the file synced"))?;
     match watermark.filter(|&synced| synced > head) {
-        Some(synced) => {
-            Err(OpenError::Lost { dir: directory.path().to_owned(), found: head.get(), synced: synced.get() })
-        }
+        Some(synced) => Err(OpenError::Lost {
+            dir: directory.path().to_owned(),
+            found: head.get(),
+            synced: synced.get(),
+        }),
         None => Ok(()),
     }
 }
@@ -149,12 +181,22 @@ fn check_watermark(directory: &Directory, head: Position) -> Result<(), OpenErro
 impl Contents {
     /// Reads what has to be in memory. The time for this depends on the number of topics, not on
     /// the number of records.
-    fn read(directory: &Directory, tables: &Tables, retention: &Retention) -> Result<Self, OpenError> {
-        let reader = TableReader { dir: directory.path(), tables, snapshot: tables.db.snapshot() };
+    fn read(
+        directory: &Directory,
+        tables: &Tables,
+        retention: &Retention,
+    ) -> Result<Self, OpenError> {
+        let reader = TableReader {
+            dir: directory.path(),
+            tables,
+            snapshot: tables.db.snapshot(),
+        };
         let forgotten = Position::new(reader.meta_number(meta::FORGOTTEN)?);
         let written = reader.bounds()?;
         let bounds = retention.bounds.as_written(&written);
-        let are_bounds_written = bounds.iter().all(|(name, _)| written.iter().any(|(known, _)| known == name));
+        let are_bounds_written = bounds
+            .iter()
+            .all(|(name, _)| written.iter().any(|(known, _)| known == name));
         let mut topics = Topics::new(reader.meta_number(meta::NEXT_ID)?, forgotten, bounds);
         let checkpoint = Position::new(reader.meta_number(meta::CHECKPOINT)?);
         reader.topics(&mut topics, retention)?;
@@ -162,16 +204,29 @@ impl Contents {
         let keyed = reader.keyed(&mut topics)?;
         // A floor is on the device before anything is removed because of it, but the batch below it
         // may be gone.
-        let floors = topics.iter().map(|(_, topic)| topic.row.floor.max(topic.row.last));
-        let head = floors.chain([listed, keyed, checkpoint, topics.forgotten]).max().unwrap_or_default();
+        let floors = topics
+            .iter()
+            .map(|(_, topic)| topic.row.floor.max(topic.row.last));
+        let head = floors
+            .chain([listed, keyed, checkpoint, topics.forgotten])
+            .max()
+            .unwrap_or_default();
         let mut epochs = Vec::new();
         if let Some(row) = reader.meta(meta::EPOCHS)? {
-            let (earlier, last) = codec::decode_epochs(&row).ok_or_else(|| reader.damaged("the list of epochs"))?;
+            let (earlier, last) =
+                codec::decode_epochs(&row).ok_or_else(|| reader.damaged("the list of epochs"))?;
             epochs = earlier;
             epochs.push((last, head));
         }
         let clock = reader.clock()?;
-        Ok(Self { topics, epochs, head, checkpoint, clock, are_bounds_written })
+        Ok(Self {
+            topics,
+            epochs,
+            head,
+            checkpoint,
+            clock,
+            are_bounds_written,
+        })
     }
 }
 
@@ -188,23 +243,31 @@ impl TableReader<'_> {
     }
 
     fn pair(&self, guard: fjall::Guard) -> Result<(Slice, Slice), OpenError> {
-        guard.into_inner().map_err(|error| OpenError::engine(self.dir, error))
+        guard
+            .into_inner()
+            .map_err(|error| OpenError::engine(self.dir, error))
     }
 
     fn meta(&self, key: &[u8]) -> Result<Option<Slice>, OpenError> {
-        self.tables.meta.get(key).map_err(|error| OpenError::engine(self.dir, error))
+        self.tables
+            .meta
+            .get(key)
+            .map_err(|error| OpenError::engine(self.dir, error))
     }
 
     fn meta_number(&self, key: &[u8]) -> Result<u64, OpenError> {
         let row = self.meta(key)?;
-        let number = row.map(|row| keys::parse_position(&row).ok_or_else(|| self.damaged("a number in meta")));
+        let number = row
+            .map(|row| keys::parse_position(&row).ok_or_else(|| self.damaged("a number in meta")));
         Ok(number.transpose()?.map_or(0, Position::get))
     }
 
     /// Returns the stored bounds. Directories before format 2 have none.
     fn bounds(&self) -> Result<Vec<(String, usize)>, OpenError> {
         let row = self.meta(meta::BOUNDS)?;
-        let bounds = row.map(|row| codec::decode_bounds(&row).ok_or_else(|| self.damaged("the bounds of keys")));
+        let bounds = row.map(|row| {
+            codec::decode_bounds(&row).ok_or_else(|| self.damaged("the bounds of keys"))
+        });
         bounds.transpose().map(Option::unwrap_or_default)
     }
 
@@ -225,7 +288,9 @@ impl TableReader<'_> {
             if Tables::is_noop(&key) {
                 continue;
             }
-            let name = str::from_utf8(&key).ok().and_then(|name| TopicName::parse(name).ok());
+            let name = str::from_utf8(&key)
+                .ok()
+                .and_then(|name| TopicName::parse(name).ok());
             let (Some(name), Some(row)) = (name, TopicRow::decode(&value)) else {
                 return Err(self.damaged("a topic"));
             };
@@ -236,31 +301,60 @@ impl TableReader<'_> {
 
     /// Counts what was appended after the checkpoint. Returns the last position in the table
     /// `order`.
-    fn batches(&self, topics: &mut Topics, checkpoint: Position, retention: &Retention) -> Result<Position, OpenError> {
-        let names: HashMap<TopicId, TopicName> =
-            topics.iter().map(|(name, topic)| (topic.row.id, name.clone())).collect();
+    fn batches(
+        &self,
+        topics: &mut Topics,
+        checkpoint: Position,
+        retention: &Retention,
+    ) -> Result<Position, OpenError> {
+        let names: HashMap<TopicId, TopicName> = topics
+            .iter()
+            .map(|(name, topic)| (topic.row.id, name.clone()))
+            .collect();
         // The batch that contains the checkpoint may begin before it.
-        let from = self.tables.order.range(..=keys::position(checkpoint)).next_back();
-        let from = from.map(|guard| self.pair(guard)).transpose()?.map(|(key, _)| key);
+        let from = self
+            .tables
+            .order
+            .range(..=keys::position(checkpoint))
+            .next_back();
+        let from = from
+            .map(|guard| self.pair(guard))
+            .transpose()?
+            .map(|(key, _)| key);
         let mut last = Position::START;
         for guard in self.tables.order.range(from.unwrap_or_default()..) {
             let (key, value) = self.pair(guard)?;
             if Tables::is_noop(&key) {
                 continue;
             }
-            let (Some(first), Some(batch)) = (keys::parse_position(&key), codec::decode_batch(&value)) else {
+            let (Some(first), Some(batch)) =
+                (keys::parse_position(&key), codec::decode_batch(&value))
+            else {
                 return Err(self.damaged("a batch"));
             };
             let mut position = first;
             for listed in batch {
                 last = position;
-                for (nth, id) in std::iter::once(&listed.topic).chain(&listed.others).enumerate() {
+                for (nth, id) in std::iter::once(&listed.topic)
+                    .chain(&listed.others)
+                    .enumerate()
+                {
                     // A topic without a name has been forgotten since.
                     let Some(name) = names.get(id) else {
                         continue;
                     };
-                    topics.note(name, if listed.keyed { Kind::Keyed } else { Kind::Plain }, position);
-                    let counted = topics.get(name).map_or(Position::START, |topic| topic.row.counted);
+                    topics.note(
+                        name,
+                        if listed.keyed {
+                            Kind::Keyed
+                        } else {
+                            Kind::Plain
+                        },
+                        position,
+                    );
+                    let counted = topics
+                        .get(name)
+                        .map_or(Position::START, |topic| topic.row.counted);
                     if nth == 0 && !listed.keyed && position > counted {
                         topics.count(name, listed.bytes, None, retention);
                     }
@@ -276,8 +370,10 @@ impl TableReader<'_> {
 
     /// Adds the live records with a key. Returns the position of the newest.
     fn keyed(&self, topics: &mut Topics) -> Result<Position, OpenError> {
-        let names: HashMap<TopicId, TopicName> =
-            topics.iter().map(|(name, topic)| (topic.row.id, name.clone())).collect();
+        let names: HashMap<TopicId, TopicName> = topics
+            .iter()
+            .map(|(name, topic)| (topic.row.id, name.clone()))
+            .collect();
         let mut newest = Vec::new();
         for guard in self.tables.keys.iter() {
             let (key, value) = self.pair(guard)?;
@@ -285,7 +381,9 @@ impl TableReader<'_> {
                 continue;
             }
             match (keys::parse_key(&key), keys::parse_position(&value)) {
-                (Some((topic, key)), Some(position)) => newest.push((position, topic, Arc::<str>::from(key))),
+                (Some((topic, key)), Some(position)) => {
+                    newest.push((position, topic, Arc::<str>::from(key)));
+                }
                 _ => return Err(self.damaged("a key")),
             }
         }
@@ -293,25 +391,36 @@ impl TableReader<'_> {
         let mut interner = Interner::default();
         let mut last = Position::START;
         for (position, topic, key) in newest {
-            let record = merge::get(self.tables, &self.snapshot, topic, Kind::Keyed, position, &mut interner);
+            let record = merge::get(
+                self.tables,
+                &self.snapshot,
+                topic,
+                Kind::Keyed,
+                position,
+                &mut interner,
+            );
             last = position;
             let (record, own_bytes) = match record {
-                Ok(Some(merge::StoredRecord { record, own_bytes, .. })) => (record, own_bytes),
+                Ok(Some(merge::StoredRecord {
+                    record, own_bytes, ..
+                })) => (record, own_bytes),
                 Err(Error::Damaged(why)) => {
                     // One damaged record does not keep the others from being read. It counts as
                     // trimmed.
                     if let Some(name) = names.get(&topic) {
                         tracing::error!(
                             topic = %name,
-                            "the journal in {} is damaged: a live event with a key, at position {position}, can't be read ({why}); it \
-                             counts as trimmed",
+                            "the journal in {} is damaged: a live event with a key, at position \
+                             {position}, can't be read ({why}); it counts as trimmed",
                             self.dir.display()
                         );
                         topics.lose_keyed(name, position);
                     }
                     continue;
                 }
-                Ok(None) | Err(_) => return Err(self.damaged(&format!("the record at position {position}"))),
+                Ok(None) | Err(_) => {
+                    return Err(self.damaged(&format!("the record at position {position}")));
+                }
             };
             if names.contains_key(&topic) {
                 let mut listed: Vec<TopicName> = Vec::new();
@@ -320,7 +429,14 @@ impl TableReader<'_> {
                         listed.push(name.clone());
                     }
                 }
-                topics.add_keyed(position, KeyedRecord { topics: listed, key, bytes: own_bytes });
+                topics.add_keyed(
+                    position,
+                    KeyedRecord {
+                        topics: listed,
+                        key,
+                        bytes: own_bytes,
+                    },
+                );
             }
         }
         Ok(last)

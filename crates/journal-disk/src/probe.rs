@@ -24,8 +24,13 @@ pub struct Probe {
 /// Returns the error that [`Disk::open`](super::Disk::open) would return.
 pub fn probe(dir: &Path) -> Result<Probe, OpenError> {
     let is_log = directory::probe(dir)?;
-    let last_seen_ms = time_file::read(dir).map(|timeline| timeline.wall_ms()).filter(|_| is_log);
-    Ok(Probe { is_log, last_seen_ms })
+    let last_seen_ms = time_file::read(dir)
+        .map(|timeline| timeline.wall_ms())
+        .filter(|_| is_log);
+    Ok(Probe {
+        is_log,
+        last_seen_ms,
+    })
 }
 
 #[cfg(test)]
@@ -39,7 +44,13 @@ mod tests {
     fn a_log_is_known_and_nothing_is_changed() {
         let dir = tempfile::tempdir().unwrap();
         let journal = dir.path().join("journal");
-        assert_eq!(probe(&journal).unwrap(), Probe { is_log: false, last_seen_ms: None });
+        assert_eq!(
+            probe(&journal).unwrap(),
+            Probe {
+                is_log: false,
+                last_seen_ms: None
+            }
+        );
         assert!(!journal.exists());
         fs::create_dir(&journal).unwrap();
         assert!(!probe(&journal).unwrap().is_log);
@@ -56,7 +67,10 @@ mod tests {
         let by = Some(std::process::id());
         for _ in 0..2 {
             let error = probe(dir.path()).unwrap_err();
-            assert!(matches!(&error, OpenError::InUse { by: holder, .. } if *holder == by), "{error}");
+            assert!(
+                matches!(&error, OpenError::InUse { by: holder, .. } if *holder == by),
+                "{error}"
+            );
         }
     }
 
@@ -65,6 +79,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("letter.txt"), "dear").unwrap();
         assert!(matches!(probe(dir.path()), Err(OpenError::Foreign { .. })));
-        assert!(matches!(probe(&dir.path().join("letter.txt")), Err(OpenError::Io { .. })));
+        assert!(matches!(
+            probe(&dir.path().join("letter.txt")),
+            Err(OpenError::Io { .. })
+        ));
     }
 }

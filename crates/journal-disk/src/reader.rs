@@ -29,7 +29,9 @@ impl Log {
         let mut from = after;
         let mut page = loop {
             match self.page_to_damage(&view, selector, kinds, from, until, limit) {
-                Err(Error::Damaged(why)) => from = self.skip_damage(&view, selector, kinds, from, until, &why)?,
+                Err(Error::Damaged(why)) => {
+                    from = self.skip_damage(&view, selector, kinds, from, until, &why)?;
+                }
                 read => break read?,
             }
         };
@@ -55,7 +57,12 @@ impl Log {
         limit: Limit,
     ) -> Result<Page, Error> {
         let next = until.max(after);
-        let mut page = Page { entries: Vec::new(), next, floor: Position::START, damaged: false };
+        let mut page = Page {
+            entries: Vec::new(),
+            next,
+            floor: Position::START,
+            damaged: false,
+        };
         if until <= after {
             return Ok(page);
         }
@@ -72,7 +79,8 @@ impl Log {
             }
             if let Some(StoredRecord { record, .. }) = merge.take(position)? {
                 bytes += record.data.len();
-                page.entries.push(Arc::new(entry(&self.epochs, position, record)));
+                page.entries
+                    .push(Arc::new(entry(&self.epochs, position, record)));
             }
             Ok(Some(position))
         };
@@ -101,19 +109,29 @@ impl Log {
     ) -> Result<Position, Error> {
         let wanted: Vec<_> = {
             let topics = self.topics.read();
-            let ids = |name| topics.get(name).map(|topic| (name, topic.row.id, topic.row.floor));
+            let ids = |name| {
+                topics
+                    .get(name)
+                    .map(|topic| (name, topic.row.id, topic.row.floor))
+            };
             selector.as_slice().iter().filter_map(ids).collect()
         };
         let mut behind = None;
         for (name, id, floor) in wanted {
             // Records without a key are hidden up to the floor, and read from there on.
             for &kind in kinds {
-                let from = if kind == Kind::Plain { after.max(floor) } else { after };
+                let from = if kind == Kind::Plain {
+                    after.max(floor)
+                } else {
+                    after
+                };
                 behind = behind.max(self.damage_end(view, (name, id, kind), from, until, why)?);
             }
         }
         // Without such a position the damage is gone, and the next attempt succeeds.
-        behind.filter(|behind| *behind > after).ok_or_else(|| Error::Unreadable(why.to_owned()))
+        behind
+            .filter(|behind| *behind > after)
+            .ok_or_else(|| Error::Unreadable(why.to_owned()))
     }
 
     /// Returns the position of the oldest record of `selector`.
@@ -122,7 +140,9 @@ impl Log {
         let mut after = Position::START;
         loop {
             match self.merge(&view, selector, &ALL, after, view.head) {
-                Err(Error::Damaged(why)) => after = self.skip_damage(&view, selector, &ALL, after, view.head, &why)?,
+                Err(Error::Damaged(why)) => {
+                    after = self.skip_damage(&view, selector, &ALL, after, view.head, &why)?;
+                }
                 merge => return merge?.peek(),
             }
         }
@@ -130,23 +150,32 @@ impl Log {
 
     /// Returns the receipt with this key, unless it has ended by `now_ms`.
     pub(super) fn receipt(&self, key: &[u8], now_ms: i64) -> Result<Option<StoredReceipt>, Error> {
-        let receipt = self.tables.receipts.get(keys::receipt(key)).map_err(unreadable).and_then(|value| {
-            let decode = |value: fjall::Slice| codec::decode_receipt(&value);
-            let receipt =
-                value.map(|value| decode(value).ok_or_else(|| Error::Damaged("a receipt is invalid".to_owned())));
-            receipt.transpose()
-        });
+        let receipt = self
+            .tables
+            .receipts
+            .get(keys::receipt(key))
+            .map_err(unreadable)
+            .and_then(|value| {
+                let decode = |value: fjall::Slice| codec::decode_receipt(&value);
+                let receipt = value.map(|value| {
+                    decode(value).ok_or_else(|| Error::Damaged("a receipt is invalid".to_owned()))
+                });
+                receipt.transpose()
+            });
         let receipt = match receipt {
             Err(Error::Damaged(why)) => {
                 // An error would refuse all appends with such a key for ever.
                 tracing::error!(
-                    "the receipts of some idempotency keys can't be read ({why}): a repeated publish with such a key may be stored twice"
+                    "the receipts of some idempotency keys can't be read ({why}): a repeated \
+                     publish with such a key may be stored twice"
                 );
                 return Ok(None);
             }
             receipt => receipt?,
         };
-        let is_live = |(end, kept): &(End, StoredReceipt)| end.in_log_time(|| self.floors.skew_at(kept.first)) > now_ms;
+        let is_live = |(end, kept): &(End, StoredReceipt)| {
+            end.in_log_time(|| self.floors.skew_at(kept.first)) > now_ms
+        };
         Ok(receipt.filter(is_live).map(|(_, kept)| kept))
     }
 
@@ -161,7 +190,11 @@ impl Log {
         let mut wanted = Vec::new();
         {
             let topics = self.topics.read();
-            for topic in selector.as_slice().iter().filter_map(|name| topics.get(name)) {
+            for topic in selector
+                .as_slice()
+                .iter()
+                .filter_map(|name| topics.get(name))
+            {
                 if kinds.contains(&Kind::Plain) {
                     wanted.push((topic.row.id, Kind::Plain, after.max(topic.row.floor)));
                 }

@@ -33,5 +33,7 @@ pub(super) fn write_all(
     }
     // If the queue is full, the committer is working and will find the writes anyway.
     let _ = jobs.upgrade().ok_or(Stopped)?.try_send(Job::Maintenance);
-    written.into_iter().try_for_each(|written| written.blocking_recv().map_err(|_| Stopped))
+    written
+        .into_iter()
+        .try_for_each(|written| written.blocking_recv().map_err(|_| Stopped))
 }

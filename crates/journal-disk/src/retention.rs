@@ -54,7 +54,8 @@ const CLOCK_STALE_MS: i64 = 30_000;
 impl RetentionTask {
     pub(super) fn new(log: Arc<Log>, jobs: mpsc::WeakSender<Job>) -> Self {
         let watermark = Watermark::open(log.directory.path()).inspect_err(|error| {
-            tracing::warn!(%error, "the journal's file synced can't be written; damage to the end of the log would go unnoticed");
+            tracing::warn!(%error, "the journal's file synced can't be written; damage to the end \
+                                    of the log would go unnoticed");
         });
         Self {
             watermark: watermark.ok(),
@@ -84,7 +85,11 @@ impl RetentionTask {
     /// Returns how long to rest. A directory that is nearly full is examined more often.
     fn pause(&self) -> Duration {
         let interval = self.log.options.tuning.retention_interval;
-        if self.ceiling.is_near() { interval / 10 } else { interval }
+        if self.ceiling.is_near() {
+            interval / 10
+        } else {
+            interval
+        }
     }
 
     /// Does everything that is due.
@@ -117,49 +122,65 @@ impl RetentionTask {
         self.checkpoint()?;
         let (log, jobs) = (self.log.clone(), self.jobs.clone());
         let trim_to = |bytes| trim_largest(&log, &jobs, u64::MAX, bytes);
-        self.ceiling.enforce(&log, trim_to, || remove_replaced_files(&log, &jobs))
+        self.ceiling
+            .enforce(&log, trim_to, || remove_replaced_files(&log, &jobs))
     }
 
     fn write_watermark(&mut self) {
         if let Some(watermark) = &mut self.watermark
             && let Err(error) = watermark.set(self.log.synced())
         {
-            tracing::warn!(%error, "the journal's file synced can't be written; damage to the end of the log would go unnoticed");
+            tracing::warn!(%error, "the journal's file synced can't be written; damage to the end \
+                                    of the log would go unnoticed");
             self.watermark = None;
         }
     }
 
     fn write_time(&mut self) {
         if self.log.directory.is_ours() {
-            self.time_file.note(self.log.directory.path(), self.log.floors.timeline().as_deref());
+            self.time_file.note(
+                self.log.directory.path(),
+                self.log.floors.timeline().as_deref(),
+            );
         }
     }
 
     /// Has the log's clock written if nothing was appended for a while; each append writes it too.
     /// Without this, a quiet log that is killed would not accept the time since its last append.
     fn write_clock(&self) -> Result<(), Stopped> {
-        let is_due = self.log.clock_unwritten_ms() >= CLOCK_STALE_MS && !self.log.is_full() && !self.log.is_stalled();
-        if is_due { self.write(MaintenanceWrite::Noop) } else { Ok(()) }
+        let is_due = self.log.clock_unwritten_ms() >= CLOCK_STALE_MS
+            && !self.log.is_full()
+            && !self.log.is_stalled();
+        if is_due {
+            self.write(MaintenanceWrite::Noop)
+        } else {
+            Ok(())
+        }
     }
 
     /// Trims every topic to what its rule allows.
     fn apply_rules(&mut self) -> Result<(), Stopped> {
         let now_ms = self.log.floors.now_ms();
         let mut exceeding = self.log.topics.write().take_exceeding();
-        let pause = i64::try_from(self.log.topics.read().len() / TOPICS_PER_SECOND).unwrap_or(i64::MAX);
+        let pause =
+            i64::try_from(self.log.topics.read().len() / TOPICS_PER_SECOND).unwrap_or(i64::MAX);
         // Log time may go back, if the wall clock has stood at an earlier time for long enough.
         if now_ms.abs_diff(self.examined_ms) > pause.saturating_mul(1_000).unsigned_abs() {
             self.examined_ms = now_ms;
             let retention = &self.log.options.retention;
             let topics = self.log.topics.read();
             let aged = |topic| TopicLimits::of(retention, topic, now_ms).is_aged(topic);
-            let due = topics.iter().filter(|(_, topic)| aged(topic) || topic.counts_hidden_records());
+            let due = topics
+                .iter()
+                .filter(|(_, topic)| aged(topic) || topic.counts_hidden_records());
             exceeding.extend(due.map(|(name, _)| name.clone()));
             self.log.set_oldest(topics.oldest_ms());
             let surplus = topics.surplus_empty(self.log.options.tuning.max_empty_topics);
             drop(topics);
             if let Some((topics, floor)) = surplus {
-                self.write(|done| MaintenanceWrite::ForgetTopics(ForgottenTopics { topics, floor }, done))?;
+                self.write(|done| {
+                    MaintenanceWrite::ForgetTopics(ForgottenTopics { topics, floor }, done)
+                })?;
             }
         }
         // A map, because a topic may hold both too much and too old records.
@@ -180,7 +201,12 @@ impl RetentionTask {
         let retention = &self.log.options.retention;
         let (events, bytes) = self.log.topics.read().totals();
         if events > retention.max_events || bytes > retention.max_bytes {
-            trim_largest(&self.log, &self.jobs, retention.max_events, retention.max_bytes)?;
+            trim_largest(
+                &self.log,
+                &self.jobs,
+                retention.max_events,
+                retention.max_bytes,
+            )?;
         }
         Ok(())
     }
@@ -208,14 +234,17 @@ impl RetentionTask {
             let mut topics = self.log.topics.write();
             topics.shrink();
             if topics.held() >= held {
-                return Ok(()); // the remaining topics are the server's own, or are written to all the time
+                // the remaining topics are the server's own, or are written to all the time
+                return Ok(());
             }
         }
     }
 
     /// Has the counts of all topics written, in steps, so that the next start has little to count.
     fn checkpoint(&mut self) -> Result<(), Stopped> {
-        let due = |log: &Log| log.head().get() - log.checkpoint().get() > log.options.tuning.checkpoint_every;
+        let due = |log: &Log| {
+            log.head().get() - log.checkpoint().get() > log.options.tuning.checkpoint_every
+        };
         if due(&self.log) {
             let before = self.log.checkpoint();
             while self.log.checkpoint() == before {
@@ -225,7 +254,10 @@ impl RetentionTask {
         Ok(())
     }
 
-    fn write(&self, make: impl FnOnce(oneshot::Sender<()>) -> MaintenanceWrite) -> Result<(), Stopped> {
+    fn write(
+        &self,
+        make: impl FnOnce(oneshot::Sender<()>) -> MaintenanceWrite,
+    ) -> Result<(), Stopped> {
         request::write(&self.log, &self.jobs, make)
     }
 }
@@ -282,20 +314,51 @@ fn trim_to(
 
 /// Trims the topics that hold most until all topics together hold at most `events` records and at
 /// most `bytes`. Returns how many bytes were trimmed.
-fn trim_largest(log: &Log, jobs: &mpsc::WeakSender<Job>, events: u64, bytes: u64) -> Result<u64, Stopped> {
+fn trim_largest(
+    log: &Log,
+    jobs: &mpsc::WeakSender<Job>,
+    events: u64,
+    bytes: u64,
+) -> Result<u64, Stopped> {
     let (by_events, by_bytes) = {
         let topics = log.topics.read();
         let level = |most, of: fn(&super::topics::Topic) -> u64| {
-            let level = trim::water_level(topics.iter().map(|(_, topic)| of(topic)).collect(), most);
-            let over = topics.iter().filter(|(_, topic)| of(topic) > level).map(|(name, _)| name.clone());
+            let level =
+                trim::water_level(topics.iter().map(|(_, topic)| of(topic)).collect(), most);
+            let over = topics
+                .iter()
+                .filter(|(_, topic)| of(topic) > level)
+                .map(|(name, _)| name.clone());
             (level, over.collect::<Vec<_>>())
         };
-        (level(events, |topic| topic.row.events), level(bytes, |topic| topic.row.bytes))
+        (
+            level(events, |topic| topic.row.events),
+            level(bytes, |topic| topic.row.bytes),
+        )
     };
     let each = |names: Vec<TopicName>, limits| names.into_iter().map(move |name| (name, limits));
-    let mut trimmed_bytes =
-        trim_to(log, jobs, each(by_events.1, TopicLimits { events: by_events.0, ..TopicLimits::NONE }))?;
-    trimmed_bytes += trim_to(log, jobs, each(by_bytes.1, TopicLimits { bytes: by_bytes.0, ..TopicLimits::NONE }))?;
+    let mut trimmed_bytes = trim_to(
+        log,
+        jobs,
+        each(
+            by_events.1,
+            TopicLimits {
+                events: by_events.0,
+                ..TopicLimits::NONE
+            },
+        ),
+    )?;
+    trimmed_bytes += trim_to(
+        log,
+        jobs,
+        each(
+            by_bytes.1,
+            TopicLimits {
+                bytes: by_bytes.0,
+                ..TopicLimits::NONE
+            },
+        ),
+    )?;
     Ok(trimmed_bytes)
 }
 

@@ -47,7 +47,11 @@ pub(super) enum Location {
 impl Element<'_> {
     /// Returns the element in `topic` of a record that stands in `first`, and perhaps in others.
     pub(super) fn of(record: &[u8], first: TopicId, topic: TopicId) -> Element<'_> {
-        if topic == first || record.len() <= MAX_COPY_BYTES { Element::Record(record) } else { Element::In(first) }
+        if topic == first || record.len() <= MAX_COPY_BYTES {
+            Element::Record(record)
+        } else {
+            Element::In(first)
+        }
     }
 
     /// Returns about how many bytes the element takes in a run.
@@ -129,7 +133,9 @@ impl<B: AsRef<[u8]>> Reader<B> {
     /// Returns the element at a location that was returned before.
     pub(super) fn element(&self, location: &Location) -> Element<'_> {
         match location {
-            Location::Record(range) => Element::Record(self.run.as_ref().get(range.clone()).unwrap_or_default()),
+            Location::Record(range) => {
+                Element::Record(self.run.as_ref().get(range.clone()).unwrap_or_default())
+            }
             Location::In(topic) => Element::In(*topic),
         }
     }

@@ -15,7 +15,8 @@ use super::log::Log;
 use super::run::{self, Element};
 use super::topics::{KeyedRecord, Topics};
 use tidings_journal::{
-    Appended, Condition, Entry, Error, EventId, LogClock, Position, Receipt, Record, StoredReceipt, TopicName,
+    Appended, Condition, Entry, Error, EventId, LogClock, Position, Receipt, Record, StoredReceipt,
+    TopicName,
 };
 
 /// A record in its encoded form. The task that appends it encodes it, so that the one thread which
@@ -81,10 +82,19 @@ pub(super) const MAX_KEY_BYTES: usize = 32 << 10;
 
 impl EncodedRecord {
     pub(super) fn new(record: Record) -> Result<Self, Error> {
-        if record.key.as_ref().is_some_and(|key| key.len() > MAX_KEY_BYTES) {
-            return Err(Error::TooLarge(format!("a record's key has at most {MAX_KEY_BYTES} bytes")));
+        if record
+            .key
+            .as_ref()
+            .is_some_and(|key| key.len() > MAX_KEY_BYTES)
+        {
+            return Err(Error::TooLarge(format!(
+                "a record's key has at most {MAX_KEY_BYTES} bytes"
+            )));
         }
-        Ok(Self { bytes: codec::encode_record(&record), record })
+        Ok(Self {
+            bytes: codec::encode_record(&record),
+            record,
+        })
     }
 
     /// Returns the record's weight while it waits.
@@ -119,7 +129,12 @@ impl<'a> Step<'a> {
 
     /// Adds a unit, and returns its outcome.
     pub(super) fn append(&mut self, unit: Unit) -> Result<Appended, Error> {
-        let Unit { records, receipt, condition, now_ms } = unit;
+        let Unit {
+            records,
+            receipt,
+            condition,
+            now_ms,
+        } = unit;
         let now_ms = self.log.tell_time(now_ms);
         if let Some(receipt) = &receipt
             && let Some(kept) = self.receipt(&receipt.key, now_ms)?
@@ -129,12 +144,15 @@ impl<'a> Step<'a> {
         let first = self.next;
         {
             let mut topics = self.log.topics.write();
-            if condition.is_some_and(|condition| !condition.holds(|topic, key| topics.live(topic, key))) {
+            if condition
+                .is_some_and(|condition| !condition.holds(|topic, key| topics.live(topic, key)))
+            {
                 drop(topics);
                 self.keep_receipt(receipt, now_ms, (first, 0), true);
                 return Ok(Appended::Refused(self.end()));
             }
-            if let Some(pool) = topics.exceeded_pool(records.iter().map(|encoded| &encoded.record)) {
+            if let Some(pool) = topics.exceeded_pool(records.iter().map(|encoded| &encoded.record))
+            {
                 return Ok(Appended::Full(pool));
             }
             for record in records {
@@ -153,13 +171,29 @@ impl<'a> Step<'a> {
             return self.log.receipt(key, now_ms);
         };
         let receipt = value.as_deref().and_then(codec::decode_receipt);
-        Ok(receipt.filter(|(end, _)| end.in_log_time(|| 0) > now_ms).map(|(_, kept)| kept))
+        Ok(receipt
+            .filter(|(end, _)| end.in_log_time(|| 0) > now_ms)
+            .map(|(_, kept)| kept))
     }
 
-    fn keep_receipt(&mut self, receipt: Option<Receipt>, now_ms: i64, at: (Position, u32), refused: bool) {
+    fn keep_receipt(
+        &mut self,
+        receipt: Option<Receipt>,
+        now_ms: i64,
+        at: (Position, u32),
+        refused: bool,
+    ) {
         if let Some(Receipt { key, value, lives }) = receipt {
             let end = now_ms.saturating_add(i64::try_from(lives.as_millis()).unwrap_or(i64::MAX));
-            let value = codec::encode_receipt(end, &StoredReceipt { value, first: at.0, events: at.1, refused });
+            let value = codec::encode_receipt(
+                end,
+                &StoredReceipt {
+                    value,
+                    first: at.0,
+                    events: at.1,
+                    refused,
+                },
+            );
             self.put(Table::Receipts, keys::receipt(&key), value);
         }
     }
@@ -177,7 +211,11 @@ impl<'a> Step<'a> {
     fn add(&mut self, topics: &mut Topics, EncodedRecord { record, bytes }: EncodedRecord) {
         let position = self.next;
         self.next = position.next();
-        let kind = if record.is_keyed() { Kind::Keyed } else { Kind::Plain };
+        let kind = if record.is_keyed() {
+            Kind::Keyed
+        } else {
+            Kind::Plain
+        };
         let log = self.log;
         let retention = &log.options.retention;
         let mut ids = std::mem::take(&mut self.ids);
@@ -196,32 +234,60 @@ impl<'a> Step<'a> {
         if let Some((first, others)) = record.topics.split_first() {
             topics.note_other_topics(first, others);
         }
-        if let (Some(key), Some(name)) = (record.key.as_ref().filter(|_| record.ends_key), record.topics.first()) {
+        if let (Some(key), Some(name)) = (
+            record.key.as_ref().filter(|_| record.ends_key),
+            record.topics.first(),
+        ) {
             self.end_key(topics, name, key);
         }
-        match (record.key.as_ref().filter(|_| !record.ends_key), record.topics.first()) {
+        match (
+            record.key.as_ref().filter(|_| !record.ends_key),
+            record.topics.first(),
+        ) {
             (Some(key), Some(_)) => self.supersede(topics, position, &record.topics, key, written),
-            (None, Some(name)) => topics.count(name, written, Some(record.at_ms.saturating_add(self.skew)), retention),
+            (None, Some(name)) => topics.count(
+                name,
+                written,
+                Some(record.at_ms.saturating_add(self.skew)),
+                retention,
+            ),
             (_, None) => {} // a record in no topic has a position, but no read can return it
         }
         let topic = ids.first().copied().unwrap_or_default();
         let others = ids.get(1..).unwrap_or_default().to_vec();
-        self.listed.push(BatchEntry { topic, keyed: kind == Kind::Keyed, bytes: written, others });
+        self.listed.push(BatchEntry {
+            topic,
+            keyed: kind == Kind::Keyed,
+            bytes: written,
+            others,
+        });
         ids.clear();
         self.ids = ids;
-        let id = EventId { epoch: self.log.epochs.current(), position };
+        let id = EventId {
+            epoch: self.log.epochs.current(),
+            position,
+        };
         self.entries.push(Arc::new(Entry { id, record }));
     }
 
     /// Adds a record to its topics. Returns the size that it takes in bytes.
-    fn put_record(&mut self, topics: &[TopicId], kind: Kind, position: Position, record: &[u8]) -> u64 {
+    fn put_record(
+        &mut self,
+        topics: &[TopicId],
+        kind: Kind,
+        position: Position,
+        record: &[u8],
+    ) -> u64 {
         let mut written = 0;
         for &topic in topics {
             let element = Element::of(record, topics[0], topic);
             written += element.weight();
             match kind {
                 Kind::Plain => {
-                    let run = self.runs.entry(topic).or_insert_with(|| run::Builder::new(position));
+                    let run = self
+                        .runs
+                        .entry(topic)
+                        .or_insert_with(|| run::Builder::new(position));
                     run.push(position, element);
                     if run.is_full()
                         && let Some(run) = self.runs.remove(&topic)
@@ -244,24 +310,45 @@ impl<'a> Step<'a> {
         let (last, bytes) = run.finish();
         let key = keys::event(topic, Kind::Plain, last);
         self.batch_bytes += key.len() + bytes.len();
-        self.batch.insert(&self.log.tables.events[keys::shard(topic)], key, bytes);
+        self.batch
+            .insert(&self.log.tables.events[keys::shard(topic)], key, bytes);
     }
 
     /// Replaces the live record with the same key.
-    fn supersede(&mut self, topics: &mut Topics, position: Position, names: &[TopicName], key: &Arc<str>, bytes: u64) {
+    fn supersede(
+        &mut self,
+        topics: &mut Topics,
+        position: Position,
+        names: &[TopicName],
+        key: &Arc<str>,
+        bytes: u64,
+    ) {
         let mut distinct: Vec<TopicName> = Vec::with_capacity(names.len());
         for name in names {
             if !distinct.contains(name) {
                 distinct.push(name.clone());
             }
         }
-        let Some(id) = names.first().and_then(|name| topics.get(name)).map(|topic| topic.row.id) else {
+        let Some(id) = names
+            .first()
+            .and_then(|name| topics.get(name))
+            .map(|topic| topic.row.id)
+        else {
             return;
         };
-        self.put(Table::Keys, keys::key(id, key), keys::position(position).to_vec());
-        if let Some((earlier, keyed)) =
-            topics.add_keyed(position, KeyedRecord { topics: distinct, key: key.clone(), bytes })
-        {
+        self.put(
+            Table::Keys,
+            keys::key(id, key),
+            keys::position(position).to_vec(),
+        );
+        if let Some((earlier, keyed)) = topics.add_keyed(
+            position,
+            KeyedRecord {
+                topics: distinct,
+                key: key.clone(),
+                bytes,
+            },
+        ) {
             self.remove_keyed(topics, earlier, &keyed);
         }
     }
@@ -277,7 +364,8 @@ impl<'a> Step<'a> {
     pub(super) fn forget_keyed(&mut self, topics: &Topics, position: Position, keyed: KeyedRecord) {
         self.remove_keyed(topics, position, &keyed);
         if let Some(topic) = keyed.topics.first().and_then(|name| topics.get(name)) {
-            self.rows.insert((Table::Keys, keys::key(topic.row.id, &keyed.key)), None);
+            self.rows
+                .insert((Table::Keys, keys::key(topic.row.id, &keyed.key)), None);
         }
         self.due.extend(keyed.topics);
     }
@@ -286,7 +374,8 @@ impl<'a> Step<'a> {
         for topic in keyed.topics.iter().filter_map(|name| topics.get(name)) {
             let id = topic.row.id;
             let key = keys::event(id, Kind::Keyed, position);
-            self.rows.insert((Table::Events(keys::shard(id)), key.to_vec()), None);
+            self.rows
+                .insert((Table::Events(keys::shard(id)), key.to_vec()), None);
         }
     }
 
@@ -316,7 +405,8 @@ impl<'a> Step<'a> {
 
     /// Removes the row of a topic.
     pub(super) fn remove_topic(&mut self, name: &TopicName) {
-        self.rows.insert((Table::Topics, name.as_str().into()), None);
+        self.rows
+            .insert((Table::Topics, name.as_str().into()), None);
     }
 
     fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) {
@@ -340,7 +430,10 @@ impl<'a> Step<'a> {
             let mut topics = self.log.topics.write();
             for name in std::mem::take(&mut self.due) {
                 if let Some(row) = topics.write_row(&name, counted) {
-                    self.rows.insert((Table::Topics, name.as_str().into()), Some(row.encode().into()));
+                    self.rows.insert(
+                        (Table::Topics, name.as_str().into()),
+                        Some(row.encode().into()),
+                    );
                 }
             }
         }
@@ -375,12 +468,18 @@ impl<'a> Step<'a> {
         }
         if synced {
             self.log.set_synced(end);
-            self.floors.drain(..).for_each(|(topic, floor)| self.log.floors.raise(topic, floor));
-            self.forgotten.drain(..).for_each(|topic| self.log.floors.forget(topic));
+            self.floors
+                .drain(..)
+                .for_each(|(topic, floor)| self.log.floors.raise(topic, floor));
+            self.forgotten
+                .drain(..)
+                .for_each(|topic| self.log.floors.forget(topic));
         }
         if !self.whole.is_empty() {
             let mut garbage = self.log.garbage.lock();
-            self.whole.drain(..).for_each(|(topic, bytes)| garbage.add_whole(topic, bytes));
+            self.whole
+                .drain(..)
+                .for_each(|(topic, bytes)| garbage.add_whole(topic, bytes));
         }
         self.log.tails.push(&self.entries, || self.log.show(end));
     }

@@ -18,7 +18,8 @@ use fjall::compaction::Leveled;
 use fjall::compaction::filter::Factory;
 use fjall::config::CompressionPolicy;
 use fjall::{
-    AbstractTree as _, CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
+    AbstractTree as _, CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch,
+    PersistMode,
 };
 
 use super::directory::Directory;
@@ -64,16 +65,26 @@ impl Tables {
     ) -> Result<Self, OpenError> {
         match catch_unwind(AssertUnwindSafe(|| Self::open(path, options, floors))) {
             Ok(opened) => opened.map_err(|error| OpenError::engine(directory.path(), error)),
-            Err(_) => Err(OpenError::damaged(directory.path(), "the storage engine could not read its files")),
+            Err(_) => Err(OpenError::damaged(
+                directory.path(),
+                "the storage engine could not read its files",
+            )),
         }
     }
 
     /// Opens the tables in `path`, and creates those that do not exist.
-    pub(super) fn open(path: &Path, options: &Options, floors: &Arc<Floors>) -> Result<Self, fjall::Error> {
+    pub(super) fn open(
+        path: &Path,
+        options: &Options,
+        floors: &Arc<Floors>,
+    ) -> Result<Self, fjall::Error> {
         let filtered = floors.clone();
         let filters = move |name: &str| {
-            let has_filter = keys::shard_of_name(name).is_some() || name == keys::ORDER || name == keys::RECEIPTS;
-            has_filter.then(|| Arc::new(FilterFactory::new(name, filtered.clone())) as Arc<dyn Factory>)
+            let has_filter = keys::shard_of_name(name).is_some()
+                || name == keys::ORDER
+                || name == keys::RECEIPTS;
+            has_filter
+                .then(|| Arc::new(FilterFactory::new(name, filtered.clone())) as Arc<dyn Factory>)
         };
         let db = Database::builder(path)
             .cache_size(options.cache_bytes)
@@ -102,7 +113,8 @@ impl Tables {
             events.push(table(&format!("{}{shard}", keys::EVENTS))?);
         }
         Ok(Self {
-            events: events.try_into().map_err(|_| fjall::Error::Unrecoverable)?, // unreachable: the length is right
+            // unreachable: the length is right
+            events: events.try_into().map_err(|_| fjall::Error::Unrecoverable)?,
             order: table(keys::ORDER)?,
             topics: table("topics")?,
             keys: table("keys")?,
@@ -115,12 +127,20 @@ impl Tables {
 
     /// Returns all tables.
     pub(super) fn all(&self) -> impl Iterator<Item = &Keyspace> {
-        self.events.iter().chain([&self.order, &self.topics, &self.keys, &self.receipts, &self.meta])
+        self.events.iter().chain([
+            &self.order,
+            &self.topics,
+            &self.keys,
+            &self.receipts,
+            &self.meta,
+        ])
     }
 
     /// Returns whether so much waits to be written out that the engine would soon halt a writer.
     pub(super) fn is_congested(&self) -> bool {
-        self.all().any(|table| table.sealed_memtable_count() >= 3 || table.tree.l0_run_count() >= MAX_RUNS)
+        self.all().any(|table| {
+            table.sealed_memtable_count() >= 3 || table.tree.l0_run_count() >= MAX_RUNS
+        })
     }
 
     /// Returns whether the engine should not be asked for more, because it would soon halt a
@@ -134,14 +154,21 @@ impl Tables {
     /// Returns whether the engine is writing out or merging, or is about to.
     pub(super) fn is_at_work(&self) -> bool {
         let is_written_out = |table: &Keyspace| table.sealed_memtable_count() > 0;
-        self.db.active_compactions() > 0 || self.db.outstanding_flushes() > 0 || self.all().any(is_written_out)
+        self.db.active_compactions() > 0
+            || self.db.outstanding_flushes() > 0
+            || self.all().any(is_written_out)
     }
 
     /// Merges files where there are too many. The engine does so by itself, but only when a table
     /// is written out. If nothing may be written until it has merged, that may be once too few.
     pub(super) fn merge_overlapping(&self) -> Result<(), fjall::Error> {
-        for table in self.all().filter(|table| table.tree.l0_run_count() >= MAX_RUNS) {
-            table.tree.compact(table.config.compaction_strategy.clone(), 0)?;
+        for table in self
+            .all()
+            .filter(|table| table.tree.l0_run_count() >= MAX_RUNS)
+        {
+            table
+                .tree
+                .compact(table.config.compaction_strategy.clone(), 0)?;
         }
         Ok(())
     }
@@ -160,7 +187,12 @@ impl Tables {
     /// addition to what is there. It merges with one thread, and merges only the upper levels
     /// whole. What is still in memory may be merged as soon as it has a file.
     pub(super) fn largest_merge(&self) -> u64 {
-        let largest = self.all().map(Keyspace::disk_space).max().unwrap_or_default() + self.pending();
+        let largest = self
+            .all()
+            .map(Keyspace::disk_space)
+            .max()
+            .unwrap_or_default()
+            + self.pending();
         largest.min(self.most_merged())
     }
 
@@ -192,10 +224,13 @@ impl Tables {
     /// have to merge and rewrite them.
     pub(super) fn flush(&self) -> Result<(), fjall::Error> {
         let mut batch = self.db.batch();
-        let idle = self.all().filter(|table| table.tree.active_memtable().is_empty());
+        let idle = self
+            .all()
+            .filter(|table| table.tree.active_memtable().is_empty());
         idle.for_each(|table| batch.insert(table, keys::NOOP_KEY, []));
         batch.commit()?;
-        self.all().try_for_each(|table| table.rotate_memtable().map(drop))
+        self.all()
+            .try_for_each(|table| table.rotate_memtable().map(drop))
     }
 
     /// Has the engine remove the files that it has replaced.
@@ -225,7 +260,11 @@ pub(super) trait Commit: Send {
 
 impl Commit for Database {
     fn commit(&mut self, batch: OwnedWriteBatch, sync: bool) -> Result<(), fjall::Error> {
-        let mode = if sync { PersistMode::SyncData } else { PersistMode::Buffer };
+        let mode = if sync {
+            PersistMode::SyncData
+        } else {
+            PersistMode::Buffer
+        };
         batch.durability(Some(mode)).commit()
     }
 

@@ -35,7 +35,8 @@ impl TimeFile {
         if let Err(error) = &written
             && !self.failed
         {
-            tracing::warn!(%error, "the journal's file time can't be written; after a restart, events may be kept for longer than configured");
+            tracing::warn!(%error, "the journal's file time can't be written; after a restart, \
+                                    events may be kept for longer than configured");
         }
         self.failed = written.is_err();
         self.written = Some(timeline.clone());
@@ -59,9 +60,13 @@ fn write(dir: &Path, text: &str) -> io::Result<()> {
 /// Reads what is stored in `dir`. Without the file, the log was last in use when its watermark was
 /// written. Without a watermark, nothing is known.
 pub(super) fn read(dir: &Path) -> Option<Timeline> {
-    let written = fs::read_to_string(dir.join(FILE)).ok().and_then(|text| Timeline::decode(&text));
+    let written = fs::read_to_string(dir.join(FILE))
+        .ok()
+        .and_then(|text| Timeline::decode(&text));
     written.or_else(|| {
-        let marked = fs::metadata(dir.join(watermark::FILE)).and_then(|metadata| metadata.modified()).ok()?;
+        let marked = fs::metadata(dir.join(watermark::FILE))
+            .and_then(|metadata| metadata.modified())
+            .ok()?;
         let ms = marked.duration_since(UNIX_EPOCH).ok()?.as_millis();
         Some(Timeline::new(0, 0).last_seen(i64::try_from(ms).ok()?))
     })
@@ -75,7 +80,10 @@ mod tests {
     fn the_stored_time_is_read_and_without_it_the_watermarks_age_is_used() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(read(dir.path()), None);
-        watermark::Watermark::open(dir.path()).unwrap().set(tidings_journal::Position::new(1)).unwrap();
+        watermark::Watermark::open(dir.path())
+            .unwrap()
+            .set(tidings_journal::Position::new(1))
+            .unwrap();
         assert!(read(dir.path()).unwrap().wall_ms() > 0);
         let timeline = Timeline::new(7, 8);
         TimeFile::default().note(dir.path(), Some(&timeline));

@@ -83,7 +83,12 @@ impl Topics {
     /// Creates an empty set of topics. Ids from `next_id` on are free, and `forgotten` is the floor
     /// of every topic without a row.
     pub(super) fn new(next_id: TopicId, forgotten: Position, bounds: Bounds) -> Self {
-        Self { next_id: next_id.max(1), forgotten, bounds, ..Self::default() }
+        Self {
+            next_id: next_id.max(1),
+            forgotten,
+            bounds,
+            ..Self::default()
+        }
     }
 
     /// Adds a topic that was read from the directory.
@@ -94,7 +99,16 @@ impl Topics {
         self.bytes += row.bytes;
         let own_after = row.floor;
         let (other_topics, is_dirty, is_exceeding) = (OtherTopics::Unknown, false, false);
-        let mut topic = Topic { row, rule, keyed: 0, oldest_ms: None, own_after, other_topics, is_dirty, is_exceeding };
+        let mut topic = Topic {
+            row,
+            rule,
+            keyed: 0,
+            oldest_ms: None,
+            own_after,
+            other_topics,
+            is_dirty,
+            is_exceeding,
+        };
         // The rule may have been lowered since the row was written.
         if TopicLimits::of(retention, &topic, i64::MIN).is_exceeded(&topic) {
             topic.is_exceeding = true;
@@ -128,9 +142,15 @@ impl Topics {
     }
 
     /// Raises the floor of a topic to at least `floor`. Returns its id and its floor.
-    pub(super) fn raise(&mut self, name: &TopicName, floor: Position) -> Option<(TopicId, Position)> {
+    pub(super) fn raise(
+        &mut self,
+        name: &TopicName,
+        floor: Position,
+    ) -> Option<(TopicId, Position)> {
         self.change(name, |topic| topic.row.floor = topic.row.floor.max(floor));
-        self.by_name.get(name).map(|topic| (topic.row.id, topic.row.floor))
+        self.by_name
+            .get(name)
+            .map(|topic| (topic.row.id, topic.row.floor))
     }
 
     /// Releases memory that is left from many topics.
@@ -151,7 +171,9 @@ impl Topics {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&TopicName, &Topic)> {
-        self.by_name.iter().map(|(name, topic)| (name, topic.as_ref()))
+        self.by_name
+            .iter()
+            .map(|(name, topic)| (name, topic.as_ref()))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -169,7 +191,11 @@ impl Topics {
     ) -> (TopicId, bool) {
         let new = !self.by_name.contains_key(name);
         if new {
-            let row = TopicRow { id: self.next_id, floor: self.forgotten, ..TopicRow::default() };
+            let row = TopicRow {
+                id: self.next_id,
+                floor: self.forgotten,
+                ..TopicRow::default()
+            };
             self.load(name, row, retention);
         }
         let Some(topic) = self.by_name.get_mut(name) else {
@@ -198,7 +224,13 @@ impl Topics {
     }
 
     /// Counts a record without a key in its first topic.
-    pub(super) fn count(&mut self, name: &TopicName, bytes: u64, at_ms: Option<i64>, retention: &Retention) {
+    pub(super) fn count(
+        &mut self,
+        name: &TopicName,
+        bytes: u64,
+        at_ms: Option<i64>,
+        retention: &Retention,
+    ) {
         let Some(topic) = self.by_name.get_mut(name) else {
             return;
         };
@@ -225,7 +257,13 @@ impl Topics {
     }
 
     /// Takes trimmed records out of the counts.
-    pub(super) fn subtract(&mut self, name: &TopicName, events: u64, bytes: u64, oldest_ms: Option<i64>) {
+    pub(super) fn subtract(
+        &mut self,
+        name: &TopicName,
+        events: u64,
+        bytes: u64,
+        oldest_ms: Option<i64>,
+    ) {
         let Some(topic) = self.by_name.get_mut(name) else {
             return;
         };
@@ -240,7 +278,13 @@ impl Topics {
     /// Takes records out of the counts that were published to `name` and are about to be hidden, up
     /// to `until`. The age of the oldest record that is left is determined when the topic is next
     /// examined.
-    pub(super) fn subtract_hidden(&mut self, name: &TopicName, events: u64, bytes: u64, until: Position) {
+    pub(super) fn subtract_hidden(
+        &mut self,
+        name: &TopicName,
+        events: u64,
+        bytes: u64,
+        until: Position,
+    ) {
         if let Some(topic) = self.by_name.get_mut(name) {
             topic.own_after = topic.own_after.max(until);
             let oldest_ms = topic.oldest_ms;
@@ -268,7 +312,9 @@ impl Topics {
 
     /// Forgets how old records are, because their age is computed in another way from now on.
     pub(super) fn forget_ages(&mut self) {
-        self.by_name.values_mut().for_each(|topic| topic.oldest_ms = None);
+        self.by_name
+            .values_mut()
+            .for_each(|topic| topic.oldest_ms = None);
     }
 
     /// Returns the number of records without a key in all topics, and their size.
@@ -299,15 +345,26 @@ impl Topics {
     }
 
     /// Lists topics, see [`Journal::topics`](tidings_journal::Journal::topics).
-    pub(super) fn holdings(&self, prefix: &str, after: Option<&TopicName>, most: usize) -> Vec<Holding> {
+    pub(super) fn holdings(
+        &self,
+        prefix: &str,
+        after: Option<&TopicName>,
+        most: usize,
+    ) -> Vec<Holding> {
         let from = match after {
             Some(after) if after.as_str() >= prefix => Bound::Excluded(after.as_str()),
             _ => Bound::Included(prefix),
         };
         let named = self.names.range::<str, _>((from, Bound::Unbounded));
-        let named = named.take_while(|name| name.as_str().starts_with(prefix)).take(most);
+        let named = named
+            .take_while(|name| name.as_str().starts_with(prefix))
+            .take(most);
         let listed: Vec<_> = named
-            .filter_map(|name| self.by_name.get_key_value(name).map(|(name, topic)| (name, topic.as_ref())))
+            .filter_map(|name| {
+                self.by_name
+                    .get_key_value(name)
+                    .map(|(name, topic)| (name, topic.as_ref()))
+            })
             .collect();
         let mut keyed: HashMap<&TopicName, (u64, u64)> = HashMap::new();
         if listed.iter().any(|(_, topic)| topic.keyed > 0) {
@@ -320,28 +377,51 @@ impl Topics {
         }
         let holding = |(name, topic): (&TopicName, &Topic)| {
             let (events, bytes) = keyed.get(name).copied().unwrap_or_default();
-            Holding { topic: name.clone(), events: topic.row.events + events, bytes: topic.row.bytes + bytes }
+            Holding {
+                topic: name.clone(),
+                events: topic.row.events + events,
+                bytes: topic.row.bytes + bytes,
+            }
         };
         listed.into_iter().map(holding).collect()
     }
 
     pub(super) fn floor(&self, selector: &Selector) -> Position {
-        let floor = |name| self.by_name.get(name).map_or(self.forgotten, |topic| topic.row.highest_trimmed());
-        selector.as_slice().iter().map(floor).max().unwrap_or_default()
+        let floor = |name| {
+            self.by_name
+                .get(name)
+                .map_or(self.forgotten, |topic| topic.row.highest_trimmed())
+        };
+        selector
+            .as_slice()
+            .iter()
+            .map(floor)
+            .max()
+            .unwrap_or_default()
     }
 
     /// If more than `most` topics hold nothing, returns those with the lowest floors, so that half
     /// of `most` remain, and the floor that the returned ones will share.
     pub(super) fn surplus_empty(&self, most: usize) -> Option<(Vec<TopicName>, Position)> {
-        let mut empty: Vec<_> = self.by_name.iter().filter(|(_, topic)| topic.is_empty()).collect();
+        let mut empty: Vec<_> = self
+            .by_name
+            .iter()
+            .filter(|(_, topic)| topic.is_empty())
+            .collect();
         if empty.len() <= most {
             return None;
         }
         let surplus = empty.len() - most / 2;
         empty.select_nth_unstable_by_key(surplus - 1, |(_, topic)| topic.row.highest_trimmed());
         empty.truncate(surplus);
-        let floor = empty.iter().map(|(_, topic)| topic.row.highest_trimmed()).max()?;
-        Some((empty.into_iter().map(|(name, _)| name.clone()).collect(), floor))
+        let floor = empty
+            .iter()
+            .map(|(_, topic)| topic.row.highest_trimmed())
+            .max()?;
+        Some((
+            empty.into_iter().map(|(name, _)| name.clone()).collect(),
+            floor,
+        ))
     }
 
     /// Forgets `name` if it still holds nothing. Returns its id.

@@ -25,7 +25,11 @@ pub(super) fn next(log: &Log, name: &TopicName, limits: TopicLimits) -> Result<D
     let topic = {
         let topics = log.topics.read();
         match topics.get(name) {
-            Some(topic) if limits.is_exceeded(topic) || limits.is_aged(topic) || limits.is_erased(topic) => {
+            Some(topic)
+                if limits.is_exceeded(topic)
+                    || limits.is_aged(topic)
+                    || limits.is_erased(topic) =>
+            {
                 topic.clone()
             }
             _ => return Ok(Decision::WithinLimits),
@@ -37,22 +41,39 @@ pub(super) fn next(log: &Log, name: &TopicName, limits: TopicLimits) -> Result<D
     let mut others: HashMap<TopicName, OtherTopic> = HashMap::new();
     let view = log.view();
     let mut own_after = topic.row.floor.max(topic.own_after);
-    let begun = Merge::new(&log.tables, &view.snapshot, [(topic.row.id, Kind::Plain, own_after)], view.head);
+    let begun = Merge::new(
+        &log.tables,
+        &view.snapshot,
+        [(topic.row.id, Kind::Plain, own_after)],
+        view.head,
+    );
     let mut merge = match begun {
-        Err(Error::Damaged(why)) => return around_damage(log, (name, &topic), limits, own_after, &why),
+        Err(Error::Damaged(why)) => {
+            return around_damage(log, (name, &topic), limits, own_after, &why);
+        }
         begun => begun?,
     };
     loop {
-        let next = merge.peek().and_then(|next| next.map(|at| merge.take(at).map(|taken| (at, taken))).transpose());
+        let next = merge.peek().and_then(|next| {
+            next.map(|at| merge.take(at).map(|taken| (at, taken)))
+                .transpose()
+        });
         let (position, taken) = match next {
             Ok(Some(next)) => next,
             Ok(None) => break,
             // What was read before the damage is trimmed first.
             Err(Error::Damaged(_)) if step.events > 0 => break,
-            Err(Error::Damaged(why)) => return around_damage(log, (name, &topic), limits, own_after, &why),
+            Err(Error::Damaged(why)) => {
+                return around_damage(log, (name, &topic), limits, own_after, &why);
+            }
             Err(error) => return Err(error),
         };
-        let Some(StoredRecord { record, own_bytes, copy_bytes }) = taken else {
+        let Some(StoredRecord {
+            record,
+            own_bytes,
+            copy_bytes,
+        }) = taken
+        else {
             continue;
         };
         if record.topics.first() != Some(name) {
@@ -62,7 +83,9 @@ pub(super) fn next(log: &Log, name: &TopicName, limits: TopicLimits) -> Result<D
             continue; // shown here, but kept or trimmed by its own topic
         }
         let at_ms = record.at_ms.saturating_add(log.floors.skew_at(position));
-        let within = step.events >= surplus_events && step.bytes >= surplus_bytes && at_ms >= limits.since_ms;
+        let within = step.events >= surplus_events
+            && step.bytes >= surplus_bytes
+            && at_ms >= limits.since_ms;
         let enough = within && position > limits.until;
         if enough || step.events >= log.options.tuning.max_trim_records {
             step.oldest_ms = Some(at_ms);
@@ -77,7 +100,9 @@ pub(super) fn next(log: &Log, name: &TopicName, limits: TopicLimits) -> Result<D
                 continue; // the record names the topic twice
             }
             step.bytes += copy_bytes;
-            let other = others.entry(other.clone()).or_insert_with(|| OtherTopic::new(other.clone()));
+            let other = others
+                .entry(other.clone())
+                .or_insert_with(|| OtherTopic::new(other.clone()));
             other.floor = position;
             other.bytes += copy_bytes;
         }
@@ -105,10 +130,17 @@ pub(super) fn next(log: &Log, name: &TopicName, limits: TopicLimits) -> Result<D
 /// examined, because topics that it shows were trimmed whole.
 fn discount_hidden(log: &Log, name: &TopicName) {
     let own = |topic: &Topic| (topic.row.id, topic.own_after, topic.row.floor);
-    let hidden = log.topics.read().get(name).filter(|topic| topic.counts_hidden_records()).map(own);
+    let hidden = log
+        .topics
+        .read()
+        .get(name)
+        .filter(|topic| topic.counts_hidden_records())
+        .map(own);
     if let Some((id, after, floor)) = hidden {
         let (events, bytes) = count_own(log, &log.view(), (name, id), after, floor);
-        log.topics.write().subtract_hidden(name, events, bytes, floor);
+        log.topics
+            .write()
+            .subtract_hidden(name, events, bytes, floor);
         add(&log.counters.trimmed, events);
     }
 }
@@ -122,14 +154,25 @@ fn discount_others(log: &Log, view: &View, step: &TrimStep) {
     if let Some(topic) = log.topics.write().get_mut(&step.topic) {
         topic.own_after = topic.own_after.max(step.floor);
     }
-    for OtherTopic { topic: name, floor, .. } in &step.others {
+    for OtherTopic {
+        topic: name, floor, ..
+    } in &step.others
+    {
         let own = |topic: &Topic| (topic.row.id, topic.row.floor.max(topic.own_after));
-        let Some((id, after)) = log.topics.read().get(name).filter(|topic| topic.row.events > 0).map(own) else {
+        let Some((id, after)) = log
+            .topics
+            .read()
+            .get(name)
+            .filter(|topic| topic.row.events > 0)
+            .map(own)
+        else {
             continue;
         };
         if after < *floor {
             let (events, bytes) = count_own(log, view, (name, id), after, *floor);
-            log.topics.write().subtract_hidden(name, events, bytes, *floor);
+            log.topics
+                .write()
+                .subtract_hidden(name, events, bytes, *floor);
             add(&log.counters.trimmed, events);
         }
     }
@@ -145,13 +188,23 @@ fn count_own(
     until: Position,
 ) -> (u64, u64) {
     let (mut events, mut bytes) = (0, 0);
-    let Ok(mut merge) = Merge::new(&log.tables, &view.snapshot, [(id, Kind::Plain, after)], until) else {
+    let Ok(mut merge) = Merge::new(
+        &log.tables,
+        &view.snapshot,
+        [(id, Kind::Plain, after)],
+        until,
+    ) else {
         return (0, 0);
     };
     while let Ok(Some(position)) = merge.peek() {
-        let Ok(taken) = merge.take(position) else { break };
-        if let Some(StoredRecord { record, own_bytes, copy_bytes }) =
-            taken.filter(|taken| taken.record.topics.first() == Some(name))
+        let Ok(taken) = merge.take(position) else {
+            break;
+        };
+        if let Some(StoredRecord {
+            record,
+            own_bytes,
+            copy_bytes,
+        }) = taken.filter(|taken| taken.record.topics.first() == Some(name))
         {
             let topics: BTreeSet<_> = record.topics.iter().collect();
             events += 1;
@@ -172,11 +225,20 @@ fn around_damage(
 ) -> Result<Decision, Error> {
     let (view, id) = (log.view(), topic.row.id);
     let Some(end) = log.damage_end(&view, (name, id, Kind::Plain), after, view.head, why)? else {
-        return Err(Error::Unreadable(why.to_owned())); // the damage is gone, so the next attempt succeeds
+        // the damage is gone, so the next attempt succeeds
+        return Err(Error::Unreadable(why.to_owned()));
     };
     if !limits.is_exceeded(topic) && !limits.is_erased(topic) {
-        let mut merge = Merge::new(&log.tables, &view.snapshot, [(id, Kind::Plain, end)], view.head)?;
-        let taken = merge.peek()?.map(|next| merge.take(next).map(|taken| (next, taken))).transpose()?;
+        let mut merge = Merge::new(
+            &log.tables,
+            &view.snapshot,
+            [(id, Kind::Plain, end)],
+            view.head,
+        )?;
+        let taken = merge
+            .peek()?
+            .map(|next| merge.take(next).map(|taken| (next, taken)))
+            .transpose()?;
         let age = |(next, taken): (Position, Option<StoredRecord>)| {
             Some(taken?.record.at_ms.saturating_add(log.floors.skew_at(next)))
         };
@@ -190,12 +252,26 @@ fn around_damage(
             return Ok(Decision::WithinLimits);
         }
     }
-    let LostRecords { events, bytes, others, .. } = log.lost_records(id, after, end);
+    let LostRecords {
+        events,
+        bytes,
+        others,
+        ..
+    } = log.lost_records(id, after, end);
     let names: HashMap<TopicId, TopicName> = {
         let topics = log.topics.read();
-        topics.iter().map(|(name, topic)| (topic.row.id, name.clone())).collect()
+        topics
+            .iter()
+            .map(|(name, topic)| (topic.row.id, name.clone()))
+            .collect()
     };
-    let other = |(id, floor)| names.get(&id).map(|name| OtherTopic { topic: name.clone(), floor, bytes: 0 });
+    let other = |(id, floor)| {
+        names.get(&id).map(|name| OtherTopic {
+            topic: name.clone(),
+            floor,
+            bytes: 0,
+        })
+    };
     let others = others.into_iter().filter_map(other).collect();
     log.damaged_ranges.forget(id, end);
     if let Some(topic) = log.topics.write().get_mut(name) {
@@ -220,14 +296,26 @@ pub(super) fn find_other_topics(log: &Log, name: &TopicName) -> Result<(), Error
     let view = log.view();
     // If nothing was published to the topic itself, nothing has to be read.
     let after = if row.events > 0 { row.floor } else { view.head };
-    let mut merge = Merge::new(&log.tables, &view.snapshot, [(row.id, Kind::Plain, after)], view.head)?;
+    let mut merge = Merge::new(
+        &log.tables,
+        &view.snapshot,
+        [(row.id, Kind::Plain, after)],
+        view.head,
+    )?;
     let mut others = BTreeSet::new();
     let searched = (|| {
         while let Some(position) = merge.peek()? {
             if let Some(StoredRecord { record, .. }) = merge.take(position)?
                 && record.topics.first() == Some(name)
             {
-                others.extend(record.topics.iter().skip(1).filter(|other| *other != name).cloned());
+                others.extend(
+                    record
+                        .topics
+                        .iter()
+                        .skip(1)
+                        .filter(|other| *other != name)
+                        .cloned(),
+                );
             }
         }
         Ok(())
@@ -245,7 +333,10 @@ pub(super) fn find_other_topics(log: &Log, name: &TopicName) -> Result<(), Error
         );
     }
     let mut topics = log.topics.write();
-    if let Some(topic) = topics.get_mut(name).filter(|topic| topic.row.last_plain <= view.head) {
+    if let Some(topic) = topics
+        .get_mut(name)
+        .filter(|topic| topic.row.last_plain <= view.head)
+    {
         topic.other_topics = OtherTopics::of(others);
     }
     searched

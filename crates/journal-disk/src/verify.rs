@@ -76,7 +76,12 @@ impl Inspection {
         self.verify_topics(&mut known, &mut report)?;
         for topic in known.values() {
             let pairs = [
-                ("are listed in the order of the log", topic.listed, "were found", topic.found),
+                (
+                    "are listed in the order of the log",
+                    topic.listed,
+                    "were found",
+                    topic.found,
+                ),
                 ("were counted", topic.counted, "were found", topic.found),
                 (
                     "including those of other topics are listed in the order of the log",
@@ -84,11 +89,19 @@ impl Inspection {
                     "were found",
                     topic.elements,
                 ),
-                ("with a key are listed", topic.keyed, "were found", topic.keyed_found),
+                (
+                    "with a key are listed",
+                    topic.keyed,
+                    "were found",
+                    topic.keyed_found,
+                ),
             ];
             for (one, expected, other, found) in pairs {
                 if expected != found {
-                    report.problem(format!("topic {}: {expected} records {one}, and {found} {other}", topic.name));
+                    report.problem(format!(
+                        "topic {}: {expected} records {one}, and {found} {other}",
+                        topic.name
+                    ));
                 }
             }
         }
@@ -97,12 +110,23 @@ impl Inspection {
     }
 
     /// Checks that positions follow each other, and that each record exists that should be kept.
-    fn verify_order(&self, known: &mut HashMap<TopicId, TopicCheck<'_>>, report: &mut Report) -> Result<(), Error> {
+    fn verify_order(
+        &self,
+        known: &mut HashMap<TopicId, TopicCheck<'_>>,
+        report: &mut Report,
+    ) -> Result<(), Error> {
         let floors = known.values().map(|topic| topic.floor);
-        let highest = floors.chain([self.contents.topics.forgotten]).max().unwrap_or_default();
+        let highest = floors
+            .chain([self.contents.topics.forgotten])
+            .max()
+            .unwrap_or_default();
         // Trimmed records may be missing. Records with a key may be missing too, because they are
         // replaced one by one.
-        let may_miss = if self.contents.topics.keyed().next().is_some() { self.contents.head } else { highest };
+        let may_miss = if self.contents.topics.keyed().next().is_some() {
+            self.contents.head
+        } else {
+            highest
+        };
         let mut interner = Interner::default();
         let mut last = Position::START;
         for listed in Batches::new(&self.tables) {
@@ -110,38 +134,59 @@ impl Inspection {
             if position <= last {
                 report.problem(format!("position {position} comes after position {last}"));
             } else if position > last.next() && position > may_miss.next() {
-                report.problem(format!("positions between {last} and {position} are missing"));
+                report.problem(format!(
+                    "positions between {last} and {position} are missing"
+                ));
             }
             last = position;
             if listed.keyed {
                 continue;
             }
-            for (nth, id) in std::iter::once(&listed.topic).chain(&listed.others).enumerate() {
+            for (nth, id) in std::iter::once(&listed.topic)
+                .chain(&listed.others)
+                .enumerate()
+            {
                 let Some(topic) = known.get_mut(id).filter(|topic| position > topic.floor) else {
                     continue;
                 };
                 topic.listed += u64::from(nth == 0);
                 topic.elements_listed += 1;
-                if nth == 0 && self.get(*id, Kind::Plain, position, &mut interner)?.is_none() {
-                    report.problem(format!("position {position} is not in topic {}", topic.name));
+                if nth == 0
+                    && self
+                        .get(*id, Kind::Plain, position, &mut interner)?
+                        .is_none()
+                {
+                    report.problem(format!(
+                        "position {position} is not in topic {}",
+                        topic.name
+                    ));
                 }
             }
         }
         if last > self.contents.head {
-            report.problem(format!("position {last} is above the end, {}", self.contents.head));
+            report.problem(format!(
+                "position {last} is above the end, {}",
+                self.contents.head
+            ));
         }
         Ok(())
     }
 
     /// Checks that everything in the topics can be read.
-    fn verify_topics(&self, known: &mut HashMap<TopicId, TopicCheck<'_>>, report: &mut Report) -> Result<(), Error> {
+    fn verify_topics(
+        &self,
+        known: &mut HashMap<TopicId, TopicCheck<'_>>,
+        report: &mut Report,
+    ) -> Result<(), Error> {
         let mut interner = Interner::default();
         for guard in self.tables.events.iter().flat_map(fjall::Keyspace::iter) {
             let (key, value) = guard.into_inner().map_err(unreadable)?;
             if Tables::is_noop(&key) {
                 continue;
             }
-            let (Some((id, kind, last)), Some(mut run)) = (keys::parse_event(&key), Reader::new(value)) else {
+            let (Some((id, kind, last)), Some(mut run)) =
+                (keys::parse_event(&key), Reader::new(value))
+            else {
                 report.problem("a run of records is damaged".to_owned());
                 continue;
             };
@@ -155,21 +200,35 @@ impl Inspection {
                     continue;
                 }
                 let record = match run.element(&place) {
-                    super::run::Element::Record(bytes) => codec::decode_record(bytes, &mut interner),
-                    super::run::Element::In(first) => {
-                        self.get(first, kind, position, &mut interner)?.map(|taken| taken.record)
+                    super::run::Element::Record(bytes) => {
+                        codec::decode_record(bytes, &mut interner)
                     }
+                    super::run::Element::In(first) => self
+                        .get(first, kind, position, &mut interner)?
+                        .map(|taken| taken.record),
                 };
                 // A record that ends its key is stored with those that have none.
-                let belongs_here =
-                    |record: &Record| record.topics.contains(topic.name) && record.is_keyed() == (kind == Kind::Keyed);
+                let belongs_here = |record: &Record| {
+                    record.topics.contains(topic.name) && record.is_keyed() == (kind == Kind::Keyed)
+                };
                 let Some(record) = record.filter(belongs_here) else {
-                    report.problem(format!("the record at position {position} of topic {} is damaged", topic.name));
+                    report.problem(format!(
+                        "the record at position {position} of topic {} is damaged",
+                        topic.name
+                    ));
                     continue;
                 };
                 let first = record.topics.first() == Some(topic.name);
-                if let Some(key) = record.key.as_deref().filter(|_| first && kind == Kind::Keyed) {
-                    let newest = self.tables.keys.get(keys::key(id, key)).map_err(unreadable)?;
+                if let Some(key) = record
+                    .key
+                    .as_deref()
+                    .filter(|_| first && kind == Kind::Keyed)
+                {
+                    let newest = self
+                        .tables
+                        .keys
+                        .get(keys::key(id, key))
+                        .map_err(unreadable)?;
                     if newest.and_then(|newest| keys::parse_position(&newest)) != Some(position) {
                         report.problem(format!(
                             "the key of the record at position {position} of topic {} is lost",
@@ -187,7 +246,10 @@ impl Inspection {
                 }
             }
             if end != Some(last) {
-                report.problem(format!("a run of topic {} ends before position {last}", topic.name));
+                report.problem(format!(
+                    "a run of topic {} ends before position {last}",
+                    topic.name
+                ));
             }
         }
         Ok(())

@@ -60,8 +60,18 @@ impl Cut {
         file.seek(SeekFrom::Start(at))?;
         file.read_to_end(&mut end)?;
         let length = at + end.len() as u64;
-        end.truncate(end.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
-        Ok(Self { path: path.to_owned(), at, end, length, kept: None })
+        end.truncate(
+            end.iter()
+                .rposition(|byte| *byte != 0)
+                .map_or(0, |last| last + 1),
+        );
+        Ok(Self {
+            path: path.to_owned(),
+            at,
+            end,
+            length,
+            kept: None,
+        })
     }
 
     /// Returns the number of whole batches behind the unreadable place, and the last position that
@@ -74,7 +84,10 @@ impl Cut {
             let mut reader = Reader::new(rest, rest.len() as u64);
             if let Ok(true) = reader.batch() {
                 (batches, last) = (batches + 1, reader.listed.or(last));
-                rest = usize::try_from(reader.at).ok().and_then(|at| rest.get(at..)).unwrap_or_default();
+                rest = usize::try_from(reader.at)
+                    .ok()
+                    .and_then(|at| rest.get(at..))
+                    .unwrap_or_default();
             } else {
                 rest = &rest[1..];
             }
@@ -85,9 +98,19 @@ impl Cut {
     /// Writes the bytes to a file of their own in `directory`.
     fn keep(&mut self, directory: &Directory) -> io::Result<&Path> {
         let name = self.path.file_stem().unwrap_or_default().to_string_lossy();
-        let path = (0..).map(|nth: u32| directory.path().join(format!("{CUT}{name}-{}-{nth}", self.at)));
-        let path = path.into_iter().find(|path| !path.exists()).unwrap_or_default();
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        let path = (0..).map(|nth: u32| {
+            directory
+                .path()
+                .join(format!("{CUT}{name}-{}-{nth}", self.at))
+        });
+        let path = path
+            .into_iter()
+            .find(|path| !path.exists())
+            .unwrap_or_default();
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)?;
         file.write_all(&self.end)?;
         file.sync_all()?;
         super::directory::sync_dir(directory.path())?;
@@ -127,7 +150,10 @@ pub(super) fn repair(directory: &Directory, db: &Path) -> Result<Option<Cut>, Op
         let found = read(log).map_err(reading)?;
         if found.more {
             let name = log.strip_prefix(dir).unwrap_or(log).display();
-            return Err(OpenError::damaged(dir, format!("{name} can't be read from byte {} on", found.whole)));
+            return Err(OpenError::damaged(
+                dir,
+                format!("{name} can't be read from byte {} on", found.whole),
+            ));
         }
         listed = found.last.or(listed);
     }
@@ -135,12 +161,19 @@ pub(super) fn repair(directory: &Directory, db: &Path) -> Result<Option<Cut>, Op
     if !found.more {
         return Ok(None);
     }
-    let synced = watermark::read(dir).map_err(OpenError::io(dir, "reading the file synced"))?.unwrap_or_default();
+    let synced = watermark::read(dir)
+        .map_err(OpenError::io(dir, "reading the file synced"))?
+        .unwrap_or_default();
     if let Some(end) = found.last.or(listed).filter(|end| *end < synced) {
-        return Err(OpenError::Lost { dir: dir.to_owned(), found: end.get(), synced: synced.get() });
+        return Err(OpenError::Lost {
+            dir: dir.to_owned(),
+            found: end.get(),
+            synced: synced.get(),
+        });
     }
     let name = last.strip_prefix(dir).unwrap_or(&last).display();
-    let cutting = |error| OpenError::io(dir, "cutting off the torn end of the write-ahead log")(error);
+    let cutting =
+        |error| OpenError::io(dir, "cutting off the torn end of the write-ahead log")(error);
     let mut cut = Cut::read(&last, found.whole).map_err(cutting)?;
     let (whole, end) = cut.whole_batches();
     if whole == 0 {
@@ -150,14 +183,22 @@ pub(super) fn repair(directory: &Directory, db: &Path) -> Result<Option<Cut>, Op
             found.whole
         );
     } else {
-        let kept =
-            cut.keep(directory).map_err(OpenError::io(dir, "keeping what is cut off the write-ahead log"))?.to_owned();
-        let (last, end) =
-            (found.last.or(listed).unwrap_or_default(), end.map_or_else(String::new, |end| format!(" up to {end}")));
+        let kept = cut
+            .keep(directory)
+            .map_err(OpenError::io(
+                dir,
+                "keeping what is cut off the write-ahead log",
+            ))?
+            .to_owned();
+        let (last, end) = (
+            found.last.or(listed).unwrap_or_default(),
+            end.map_or_else(String::new, |end| format!(" up to {end}")),
+        );
         tracing::error!(
-            "the journal in {} is damaged: {name} can't be read from byte {} on, and {whole} intact batches follow. \
-             Acknowledged events after position {last}{end} are lost. What was cut off is kept in {}; until that file is removed, \
-             the server reports that it has lost something. See \"A damaged journal\" in docs/operating.md",
+            "the journal in {} is damaged: {name} can't be read from byte {} on, and {whole} \
+             intact batches follow. Acknowledged events after position {last}{end} are lost. What \
+             was cut off is kept in {}; until that file is removed, the server reports that it \
+             has lost something. See \"A damaged journal\" in docs/operating.md",
             dir.display(),
             found.whole,
             kept.display()
@@ -172,8 +213,12 @@ pub(super) fn logs(db: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut logs = Vec::new();
     for entry in std::fs::read_dir(db)? {
         let path = entry?.path();
-        let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
-        if let Some(number) = number.filter(|_| path.extension().is_some_and(|extension| extension == "jnl")) {
+        let number = path
+            .file_stem()
+            .and_then(|stem| stem.to_str()?.parse::<u64>().ok());
+        if let Some(number) =
+            number.filter(|_| path.extension().is_some_and(|extension| extension == "jnl"))
+        {
             logs.push((number, path));
         }
     }
@@ -236,7 +281,13 @@ const ITEM_HEAD: usize = 1 + 1 + 8 + 2 + 4 + 4;
 
 impl<R: Read> Reader<R> {
     fn new(file: R, length: u64) -> Self {
-        Self { file, at: 0, length, bytes: Vec::new(), listed: None }
+        Self {
+            file,
+            at: 0,
+            length,
+            bytes: Vec::new(),
+            listed: None,
+        }
     }
 
     /// Reads a batch. Returns whether there was a whole one.
@@ -245,7 +296,8 @@ impl<R: Read> Reader<R> {
         let Some([START]) = self.take()? else {
             return Ok(false);
         };
-        let (Some(items), Some(_)) = (self.take()?.map(u32::from_le_bytes), self.take::<8>()?) else {
+        let (Some(items), Some(_)) = (self.take()?.map(u32::from_le_bytes), self.take::<8>()?)
+        else {
             return Ok(false);
         };
         let mut hash = Xxh3::new();
@@ -254,7 +306,8 @@ impl<R: Read> Reader<R> {
                 return Ok(false);
             }
         }
-        let (Some([END]), Some(sum), Some(TRAILER)) = (self.take()?, self.take()?, self.take()?) else {
+        let (Some([END]), Some(sum), Some(TRAILER)) = (self.take()?, self.take()?, self.take()?)
+        else {
             return Ok(false);
         };
         Ok(u64::from_le_bytes(sum) == hash.digest())
@@ -288,7 +341,12 @@ impl<R: Read> Reader<R> {
         };
         if table == Tables::ORDER_ID && kind == [0] {
             let batch = keys::parse_position(key).zip(codec::decode_batch(value));
-            let end = batch.and_then(|(first, batch)| first.get().saturating_add(batch.len() as u64).checked_sub(1));
+            let end = batch.and_then(|(first, batch)| {
+                first
+                    .get()
+                    .saturating_add(batch.len() as u64)
+                    .checked_sub(1)
+            });
             self.listed = end.map(Position::new).or(self.listed);
         }
         Ok(true)

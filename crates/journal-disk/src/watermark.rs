@@ -25,8 +25,15 @@ pub(super) struct Watermark {
 impl Watermark {
     /// Opens the watermark in `dir` for writing.
     pub(super) fn open(dir: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(dir.join(FILE))?;
-        Ok(Self { file, written: Position::START })
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(dir.join(FILE))?;
+        Ok(Self {
+            file,
+            written: Position::START,
+        })
     }
 
     /// Stores that everything up to `position` is on the device.
@@ -53,8 +60,13 @@ pub(super) fn read(dir: &Path) -> io::Result<Option<Position>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     }
-    let number = found.split(' ').next().and_then(|number| number.parse().ok());
-    Ok(number.filter(|&number| text(number) == found).map(Position::new))
+    let number = found
+        .split(' ')
+        .next()
+        .and_then(|number| number.parse().ok());
+    Ok(number
+        .filter(|&number| text(number) == found)
+        .map(Position::new))
 }
 
 /// Formats a watermark. The text always has the same length, and contains the number a second time

@@ -69,14 +69,20 @@ impl Connection {
         call: &str,
         body: &impl Serialize,
     ) -> Result<Result<T, ApiError>, Failure> {
-        let body = serde_json::to_vec(body).map_err(|error| Failure::Unusable(error.to_string()))?;
-        let answer = self.request(format!("$JS.API.{call}"), HeaderMap::new(), body.into()).await?;
+        let body =
+            serde_json::to_vec(body).map_err(|error| Failure::Unusable(error.to_string()))?;
+        let answer = self
+            .request(format!("$JS.API.{call}"), HeaderMap::new(), body.into())
+            .await?;
         read(&answer)
     }
 
     /// Returns the state of a stream; `None` if there is no such stream.
     pub(crate) async fn stream(&self, name: &str) -> Result<Option<StreamInfo>, Failure> {
-        match self.call(&format!("STREAM.INFO.{name}"), &serde_json::json!({})).await? {
+        match self
+            .call(&format!("STREAM.INFO.{name}"), &serde_json::json!({}))
+            .await?
+        {
             Ok(info) => Ok(Some(info)),
             Err(error) if error.err_code == STREAM_NOT_FOUND => Ok(None),
             Err(error) => Err(error.into()),
@@ -84,8 +90,15 @@ impl Connection {
     }
 
     /// Creates a stream. Returns false if there is another one of that name.
-    pub(crate) async fn create_stream(&self, name: &str, config: &serde_json::Value) -> Result<bool, Failure> {
-        match self.call::<serde_json::Value>(&format!("STREAM.CREATE.{name}"), config).await? {
+    pub(crate) async fn create_stream(
+        &self,
+        name: &str,
+        config: &serde_json::Value,
+    ) -> Result<bool, Failure> {
+        match self
+            .call::<serde_json::Value>(&format!("STREAM.CREATE.{name}"), config)
+            .await?
+        {
             Ok(_) => Ok(true),
             Err(error) if error.err_code == NAME_IN_USE => Ok(false),
             Err(error) => Err(error.into()),
@@ -94,23 +107,42 @@ impl Connection {
 
     /// Removes messages of a stream as `what` says.
     pub(crate) async fn purge(&self, name: &str, what: &serde_json::Value) -> Result<(), Failure> {
-        self.call::<serde_json::Value>(&format!("STREAM.PURGE.{name}"), what).await?.map_err(Failure::from)?;
+        self.call::<serde_json::Value>(&format!("STREAM.PURGE.{name}"), what)
+            .await?
+            .map_err(Failure::from)?;
         Ok(())
     }
 
     /// Returns the newest message of a subject; `None` if there is none.
-    pub(crate) async fn newest(&self, stream: &str, subject: &str) -> Result<Option<Message>, Failure> {
+    pub(crate) async fn newest(
+        &self,
+        stream: &str,
+        subject: &str,
+    ) -> Result<Option<Message>, Failure> {
         let body = serde_json::json!({ "last_by_subj": subject }).to_string();
-        let message = self.request(format!("$JS.API.DIRECT.GET.{stream}"), HeaderMap::new(), body.into()).await?;
+        let message = self
+            .request(
+                format!("$JS.API.DIRECT.GET.{stream}"),
+                HeaderMap::new(),
+                body.into(),
+            )
+            .await?;
         match message.status.map(|status| status.as_u16()) {
             None | Some(200) => Ok(Some(message)),
             Some(404) => Ok(None),
-            Some(status) => Err(Failure::Unsure(format!("a direct get was answered with {status}"))),
+            Some(status) => Err(Failure::Unsure(format!(
+                "a direct get was answered with {status}"
+            ))),
         }
     }
 
     /// Publishes a message into a stream, under the condition that `headers` say.
-    pub(crate) async fn store(&self, subject: &str, headers: HeaderMap, body: Bytes) -> Result<Stored, Failure> {
+    pub(crate) async fn store(
+        &self,
+        subject: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Stored, Failure> {
         let answer = self.request(subject.to_owned(), headers, body).await?;
         match read::<Acknowledged>(&answer)? {
             Ok(stored) => Ok(Stored::At(stored.seq)),
@@ -122,14 +154,22 @@ impl Connection {
 
 /// Returns the sequence of a stored message.
 pub(crate) fn sequence(message: &Message) -> Option<u64> {
-    message.headers.as_ref()?.get(NATS_SEQUENCE)?.as_str().parse().ok()
+    message
+        .headers
+        .as_ref()?
+        .get(NATS_SEQUENCE)?
+        .as_str()
+        .parse()
+        .ok()
 }
 
 fn read<T: for<'a> Deserialize<'a>>(answer: &Message) -> Result<Result<T, ApiError>, Failure> {
     match serde_json::from_slice(&answer.payload) {
         Ok(Answer::Succeeded(value)) => Ok(Ok(value)),
         Ok(Answer::Failed { error }) => Ok(Err(error)),
-        Err(_) => Err(Failure::Unsure("JetStream gave an answer that can't be read".to_owned())),
+        Err(_) => Err(Failure::Unsure(
+            "JetStream gave an answer that can't be read".to_owned(),
+        )),
     }
 }
 

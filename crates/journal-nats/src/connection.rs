@@ -8,7 +8,9 @@
 
 use std::time::Duration;
 
-use async_nats::{Client, ConnectOptions, HeaderMap, Message, Request, RequestErrorKind, ServerInfo};
+use async_nats::{
+    Client, ConnectOptions, HeaderMap, Message, Request, RequestErrorKind, ServerInfo,
+};
 use bytes::Bytes;
 use tidings_journal_shared::broker::Failure;
 
@@ -61,14 +63,22 @@ impl Connection {
                     ))
                 })?;
             }
-            let client = client.connect(&*options.servers).await.map_err(|error| failure_of(&error))?;
-            client.set_server_pool(NOWHERE).await.map_err(|error| Failure::Unsure(error.to_string()))?;
+            let client = client
+                .connect(&*options.servers)
+                .await
+                .map_err(|error| failure_of(&error))?;
+            client
+                .set_server_pool(NOWHERE)
+                .await
+                .map_err(|error| Failure::Unsure(error.to_string()))?;
             let server = client.server_info();
             Ok(Self { client, server })
         };
         match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
             Ok(connection) => connection,
-            Err(_) => Err(Failure::Unsure(format!("no server could be reached within {CONNECT_TIMEOUT:?}"))),
+            Err(_) => Err(Failure::Unsure(format!(
+                "no server could be reached within {CONNECT_TIMEOUT:?}"
+            ))),
         }
     }
 
@@ -78,7 +88,12 @@ impl Connection {
     }
 
     /// Sends a request and returns the answer.
-    pub(crate) async fn request(&self, subject: String, headers: HeaderMap, body: Bytes) -> Result<Message, Failure> {
+    pub(crate) async fn request(
+        &self,
+        subject: String,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Message, Failure> {
         if !self.is_open() {
             return Err(Failure::Unsure("the connection was lost".to_owned()));
         }
@@ -87,16 +102,19 @@ impl Connection {
             request = request.headers(headers);
         }
         // The client's own limit does not cover the wait for space in its queue.
-        let answer = tokio::time::timeout(REQUEST_TIMEOUT, self.client.send_request(subject, request)).await;
+        let answer =
+            tokio::time::timeout(REQUEST_TIMEOUT, self.client.send_request(subject, request)).await;
         let unsure = |text: &str| Failure::Unsure(text.to_owned());
         answer.map_err(|_| unsure("there was no answer in time"))?.map_err(|error| match error.kind() {
             RequestErrorKind::MaxPayloadExceeded => Failure::TooLarge(format!(
-                "the events are larger than the NATS server takes at once ({} bytes); raise its `max_payload`",
+                "the events are larger than the NATS server takes at once ({} bytes); raise its \
+                 `max_payload`",
                 self.server.max_payload
             )),
             RequestErrorKind::NoResponders => unsure("JetStream does not answer"),
             RequestErrorKind::TimedOut => unsure("there was no answer in time"),
-            RequestErrorKind::InvalidSubject | RequestErrorKind::Other => unsure("the connection was lost"),
+            RequestErrorKind::InvalidSubject | RequestErrorKind::Other => unsure("the connection \
+                was lost"),
         })
     }
 }
@@ -105,12 +123,13 @@ impl Connection {
 fn failure_of(error: &async_nats::ConnectError) -> Failure {
     use async_nats::ConnectErrorKind as Kind;
     match error.kind() {
-        Kind::Authentication | Kind::AuthorizationViolation => {
-            Failure::Unusable("the NATS server refuses the credentials; check NATS_URL and NATS_CREDENTIALS".to_owned())
-        }
-        Kind::ServerParse => {
-            Failure::Unusable("NATS_URL is not a list of URLs such as nats://127.0.0.1:4222".to_owned())
-        }
+        Kind::Authentication | Kind::AuthorizationViolation => Failure::Unusable(
+            "the NATS server refuses the credentials; check NATS_URL and NATS_CREDENTIALS"
+                .to_owned(),
+        ),
+        Kind::ServerParse => Failure::Unusable(
+            "NATS_URL is not a list of URLs such as nats://127.0.0.1:4222".to_owned(),
+        ),
         Kind::Tls => Failure::Unusable(format!("TLS with the NATS server fails: {error}")),
         Kind::Dns | Kind::TimedOut | Kind::Io | Kind::MaxReconnects => {
             Failure::Unsure(format!("no server can be reached: {error}"))

@@ -2,9 +2,9 @@
 //!
 //! An epoch belongs to one *life* of the broker, in which nothing can be lost. A single server has
 //! a new life whenever it starts, because its disk may have been put back from a copy; its
-//! `server_id` is new then. In a cluster the log is agreed on by Raft, and all servers are one life.
-//! The message that begins an epoch names the epoch and the life in its headers. Messages up to the
-//! last snapshot are truncated, so a snapshot's description repeats both.
+//! `server_id` is new then. In a cluster the log is agreed on by Raft, and all servers are one
+//! life. The message that begins an epoch names the epoch and the life in its headers. Messages up
+//! to the last snapshot are truncated, so a snapshot's description repeats both.
 
 use async_nats::HeaderMap;
 use tidings_journal::Epoch;
@@ -32,8 +32,8 @@ fn life(connection: &Connection, log: &LogStream) -> Result<String, Failure> {
         // The server of the connection need not be the one that has the log, and so does not tell
         // whether that one was restarted.
         return Err(Failure::Unusable(
-            "the log has a single copy in a cluster of NATS servers, so that a loss can't be noticed; \
-             set NATS_REPLICAS to 3, or NATS_URL to a server of its own"
+            "the log has a single copy in a cluster of NATS servers, so that a loss can't be \
+             noticed; set NATS_REPLICAS to 3, or NATS_URL to a server of its own"
                 .to_owned(),
         ));
     }
@@ -48,21 +48,41 @@ pub(crate) struct Current {
 }
 
 /// Returns the current epoch, which the newest message of the epochs' subject has begun.
-pub(crate) async fn current(connection: &Connection, names: &Names) -> Result<Option<Current>, Failure> {
+pub(crate) async fn current(
+    connection: &Connection,
+    names: &Names,
+) -> Result<Option<Current>, Failure> {
     if let Some(message) = connection.newest(&names.log, &names.epoch).await? {
-        let unreadable = || Failure::Unusable(format!("a stranger wrote to {}; set JOURNAL_PREFIX", names.epoch));
+        let unreadable = || {
+            Failure::Unusable(format!(
+                "a stranger wrote to {}; set JOURNAL_PREFIX",
+                names.epoch
+            ))
+        };
         let (era, begun_at) = (Era::read(&message), api::sequence(&message));
-        return Ok(Some(Current { era: era.ok_or_else(unreadable)?, begun_at: begun_at.ok_or_else(unreadable)? }));
+        return Ok(Some(Current {
+            era: era.ok_or_else(unreadable)?,
+            begun_at: begun_at.ok_or_else(unreadable)?,
+        }));
     }
     let newest = snapshots::newest(connection, names).await?;
-    Ok(newest.map(|(_, description)| Current { era: description.era, begun_at: 0 }))
+    Ok(newest.map(|(_, description)| Current {
+        era: description.era,
+        begun_at: 0,
+    }))
 }
 
 /// Returns the condition that no epoch has begun after the one that `begun_at` names.
 pub(crate) fn still_current(names: &Names, begun_at: u64) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    headers.insert("Nats-Expected-Last-Subject-Sequence", begun_at.to_string().as_str());
-    headers.insert("Nats-Expected-Last-Subject-Sequence-Subject", names.epoch.as_str());
+    headers.insert(
+        "Nats-Expected-Last-Subject-Sequence",
+        begun_at.to_string().as_str(),
+    );
+    headers.insert(
+        "Nats-Expected-Last-Subject-Sequence-Subject",
+        names.epoch.as_str(),
+    );
     headers
 }
 
@@ -85,21 +105,38 @@ pub(crate) async fn open(
     for _ in 0..ATTEMPTS {
         let current = current(connection, names).await?;
         let distrusted = opening.distrusted.as_ref().map(Epoch::as_str);
-        let is_good = |current: &Current| current.era.life == life && Some(&*current.era.epoch) != distrusted;
+        let is_good =
+            |current: &Current| current.era.life == life && Some(&*current.era.epoch) != distrusted;
         if let Some(current) = current.filter(is_good) {
-            log = find_again(connection, names).await?; // its head is at least the epoch's beginning
+            // its head is at least the epoch's beginning
+            log = find_again(connection, names).await?;
             let state = state(connection, names, &log, &current.era).await?;
-            return Ok(Opened { state, begun_at: current.begun_at, log });
+            return Ok(Opened {
+                state,
+                begun_at: current.begun_at,
+                log,
+            });
         }
         let (epoch, group) = &opening.epoch;
         let mut headers = HeaderMap::new();
-        Era { epoch: epoch.as_str().to_owned(), life: life.clone() }.write(&mut headers);
-        headers.insert("Nats-Expected-Last-Sequence", log.last_seq.to_string().as_str());
-        connection.store(&names.epoch, headers, group.bytes.clone()).await?;
+        Era {
+            epoch: epoch.as_str().to_owned(),
+            life: life.clone(),
+        }
+        .write(&mut headers);
+        headers.insert(
+            "Nats-Expected-Last-Sequence",
+            log.last_seq.to_string().as_str(),
+        );
+        connection
+            .store(&names.epoch, headers, group.bytes.clone())
+            .await?;
         // Read again in any case: another node may have been faster.
         log = find_again(connection, names).await?;
     }
-    Err(Failure::Unsure("other nodes append so much that no epoch could be begun".to_owned()))
+    Err(Failure::Unsure(
+        "other nodes append so much that no epoch could be begun".to_owned(),
+    ))
 }
 
 /// Returns the state of the log.
@@ -109,17 +146,26 @@ pub(crate) async fn state(
     log: &LogStream,
     era: &Era,
 ) -> Result<State, Failure> {
-    let newest = snapshots::newest(connection, names).await?.map(|(_, description)| description);
+    let newest = snapshots::newest(connection, names)
+        .await?
+        .map(|(_, description)| description);
     Ok(State {
         log: LogId(log.id.0.clone()),
         epoch: era.epoch()?,
         head: Mark(log.last_seq),
-        trimmed: newest.as_ref().map_or(Mark(0), |newest| Mark(newest.trimmed)),
+        trimmed: newest
+            .as_ref()
+            .map_or(Mark(0), |newest| Mark(newest.trimmed)),
         snapshot: newest.map(|newest| SnapshotId(newest.snapshot)),
     })
 }
 
 /// Returns the stream of a log that was there a moment ago.
-pub(crate) async fn find_again(connection: &Connection, names: &Names) -> Result<LogStream, Failure> {
-    streams::find(connection, names).await?.ok_or_else(|| Failure::Reopen("the log was deleted".to_owned()))
+pub(crate) async fn find_again(
+    connection: &Connection,
+    names: &Names,
+) -> Result<LogStream, Failure> {
+    streams::find(connection, names)
+        .await?
+        .ok_or_else(|| Failure::Reopen("the log was deleted".to_owned()))
 }

@@ -17,8 +17,11 @@ pub(crate) struct Era {
 
 impl Era {
     pub(crate) fn epoch(&self) -> Result<Epoch, Failure> {
-        Epoch::parse(&self.epoch)
-            .ok_or_else(|| Failure::Unusable("the log was written by another program; set JOURNAL_PREFIX".to_owned()))
+        Epoch::parse(&self.epoch).ok_or_else(|| {
+            Failure::Unusable(
+                "the log was written by another program; set JOURNAL_PREFIX".to_owned(),
+            )
+        })
     }
 
     pub(crate) fn write(&self, headers: &mut HeaderMap) {
@@ -29,6 +32,9 @@ impl Era {
     pub(crate) fn read(message: &Message) -> Option<Self> {
         let headers = message.headers.as_ref()?;
         let header = |name: &str| Some(headers.get(name)?.as_str().to_owned());
-        Some(Self { epoch: header(EPOCH)?, life: header(LIFE)? })
+        Some(Self {
+            epoch: header(EPOCH)?,
+            life: header(LIFE)?,
+        })
     }
 }

@@ -32,11 +32,25 @@ impl Follower {
     /// Subscribes. The first news is the state of the log, which tells what was stored before.
     pub(crate) async fn new(connection: Arc<Connection>, names: &Names) -> Result<Self, Failure> {
         let lost = |_| Failure::Unsure("the connection was lost".to_owned());
-        let groups = connection.client.subscribe(names.live.clone()).await.map_err(lost)?;
-        let messages = connection.client.subscribe(names.bus.clone()).await.map_err(lost)?;
+        let groups = connection
+            .client
+            .subscribe(names.live.clone())
+            .await
+            .map_err(lost)?;
+        let messages = connection
+            .client
+            .subscribe(names.bus.clone())
+            .await
+            .map_err(lost)?;
         let mut probe = tokio::time::interval(PROBE_INTERVAL);
         probe.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Ok(Self { connection, names: names.clone(), groups, messages, probe })
+        Ok(Self {
+            connection,
+            names: names.clone(),
+            groups,
+            messages,
+            probe,
+        })
     }
 
     async fn state(&self) -> Result<State, Failure> {
@@ -68,7 +82,8 @@ impl Follow for Follower {
                 }
                 message = self.messages.next() => return Ok(Live::Message(message.ok_or_else(ended)?.payload)),
                 _ = self.probe.tick() => {
-                    // Asked for in one step with what is waiting, so a cancelled call loses nothing.
+                    // Asked for in one step with what is waiting, so a cancelled call loses
+                    // nothing.
                     let state = self.state().await;
                     return state.map(Live::Alive);
                 }

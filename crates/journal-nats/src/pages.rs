@@ -23,9 +23,13 @@ pub(crate) async fn page(
 ) -> Result<Vec<Raw>, Failure> {
     let unsure = |text: &str| Failure::Unsure(text.to_owned());
     let inbox = connection.client.new_inbox();
-    let mut answers =
-        connection.client.subscribe(inbox.clone()).await.map_err(|_| unsure("the connection was lost"))?;
-    let body = json!({ "seq": after.0 + 1, "batch": MAX_GROUPS, "max_bytes": bytes.max(1) }).to_string();
+    let mut answers = connection
+        .client
+        .subscribe(inbox.clone())
+        .await
+        .map_err(|_| unsure("the connection was lost"))?;
+    let body =
+        json!({ "seq": after.0 + 1, "batch": MAX_GROUPS, "max_bytes": bytes.max(1) }).to_string();
     let subject = format!("$JS.API.DIRECT.GET.{}", names.log);
     connection
         .client
@@ -41,13 +45,23 @@ pub(crate) async fn page(
         match message.status.map(|status| status.as_u16()) {
             None | Some(200) => {}
             Some(204 | 404) => return Ok(groups),
-            Some(status) => return Err(Failure::Unsure(format!("a direct get was answered with {status}"))),
+            Some(status) => {
+                return Err(Failure::Unsure(format!(
+                    "a direct get was answered with {status}"
+                )));
+            }
         }
-        let Some(raw) = read(message) else { return Err(unsure("a direct get was answered without a sequence")) };
+        let Some(raw) = read(message) else {
+            return Err(unsure("a direct get was answered without a sequence"));
+        };
         let expected = groups.last().map_or(after.0, |last| last.mark.0) + 1;
         if raw.mark.0 != expected {
             // Truncated. A hole further on ends the page, and the next page begins with it.
-            return if groups.is_empty() { Err(Failure::Gone(format!("the group {expected}"))) } else { Ok(groups) };
+            return if groups.is_empty() {
+                Err(Failure::Gone(format!("the group {expected}")))
+            } else {
+                Ok(groups)
+            };
         }
         groups.push(raw);
     }
@@ -58,5 +72,10 @@ pub(crate) fn read(message: Message) -> Option<Raw> {
     let headers = message.headers.as_ref()?;
     let sequence = headers.get(NATS_SEQUENCE)?.as_str().parse().ok()?;
     let stored: jiff::Timestamp = headers.get(NATS_TIME_STAMP)?.as_str().parse().ok()?;
-    Some(Raw { mark: Mark(sequence), previous: None, ms: stored.as_millisecond(), bytes: message.payload })
+    Some(Raw {
+        mark: Mark(sequence),
+        previous: None,
+        ms: stored.as_millisecond(),
+        bytes: message.payload,
+    })
 }

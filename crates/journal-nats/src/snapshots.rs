@@ -28,12 +28,23 @@ pub(crate) struct Description {
 }
 
 /// Returns the description of the newest snapshot, with its sequence; `None` if there is none.
-pub(crate) async fn newest(connection: &Connection, names: &Names) -> Result<Option<(u64, Description)>, Failure> {
-    let Some(message) = connection.newest(&names.snapshots, &names.newest_snapshot).await? else { return Ok(None) };
+pub(crate) async fn newest(
+    connection: &Connection,
+    names: &Names,
+) -> Result<Option<(u64, Description)>, Failure> {
+    let Some(message) = connection
+        .newest(&names.snapshots, &names.newest_snapshot)
+        .await?
+    else {
+        return Ok(None);
+    };
     let sequence = api::sequence(&message);
     let description = serde_json::from_slice(&message.payload).ok();
     let unreadable = || Failure::Unusable(format!("a stranger wrote to {}", names.newest_snapshot));
-    Ok(Some((sequence.ok_or_else(unreadable)?, description.ok_or_else(unreadable)?)))
+    Ok(Some((
+        sequence.ok_or_else(unreadable)?,
+        description.ok_or_else(unreadable)?,
+    )))
 }
 
 pub(crate) async fn write_chunk(
@@ -43,7 +54,9 @@ pub(crate) async fn write_chunk(
     nth: u32,
     bytes: Bytes,
 ) -> Result<(), Failure> {
-    connection.store(&names.chunk(&snapshot.0, nth), HeaderMap::new(), bytes).await?;
+    connection
+        .store(&names.chunk(&snapshot.0, nth), HeaderMap::new(), bytes)
+        .await?;
     Ok(())
 }
 
@@ -59,7 +72,10 @@ pub(crate) async fn read_chunk(
     if !is_newest && newest.previous.as_deref() != Some(&*snapshot.0) {
         return Err(gone());
     }
-    if let Some(message) = connection.newest(&names.snapshots, &names.chunk(&snapshot.0, nth)).await? {
+    if let Some(message) = connection
+        .newest(&names.snapshots, &names.chunk(&snapshot.0, nth))
+        .await?
+    {
         return Ok(Some(message.payload));
     }
     // The number of chunks of the one before is not known; it has at least one.

@@ -55,22 +55,40 @@ pub(crate) async fn find_or_create(
     if let Some(found) = find(connection, names).await? {
         return Ok(found);
     }
-    let replicas =
-        options.replicas.unwrap_or(if connection.server.cluster.is_some() { REPLICAS_IN_A_CLUSTER } else { 1 });
-    for config in [snapshots_config(names, replicas), log_config(names, options, replicas, new)] {
+    let replicas = options
+        .replicas
+        .unwrap_or(if connection.server.cluster.is_some() {
+            REPLICAS_IN_A_CLUSTER
+        } else {
+            1
+        });
+    for config in [
+        snapshots_config(names, replicas),
+        log_config(names, options, replicas, new),
+    ] {
         let name = config["name"].as_str().unwrap_or_default().to_owned();
         // Another node may have created it a moment ago.
         connection.create_stream(&name, &config).await?;
     }
-    find(connection, names).await?.ok_or_else(|| Failure::Unsure("the stream of the log can't be created".to_owned()))
+    find(connection, names)
+        .await?
+        .ok_or_else(|| Failure::Unsure("the stream of the log can't be created".to_owned()))
 }
 
 /// Returns the log's stream if it exists and is what it has to be.
-pub(crate) async fn find(connection: &Connection, names: &Names) -> Result<Option<LogStream>, Failure> {
-    let Some(info) = connection.stream(&names.log).await? else { return Ok(None) };
+pub(crate) async fn find(
+    connection: &Connection,
+    names: &Names,
+) -> Result<Option<LogStream>, Failure> {
+    let Some(info) = connection.stream(&names.log).await? else {
+        return Ok(None);
+    };
     let config = &info.config;
     let metadata = |key: &str| config["metadata"][key].as_str();
-    let (Some(id), Some(meta)) = (metadata(LOG_ID), metadata(META).and_then(|text| BASE64.decode(text).ok())) else {
+    let (Some(id), Some(meta)) = (
+        metadata(LOG_ID),
+        metadata(META).and_then(|text| BASE64.decode(text).ok()),
+    ) else {
         return Err(Failure::Unusable(format!(
             "the stream {} is not a log of Tidings; delete it, or set JOURNAL_PREFIX",
             names.log
@@ -80,14 +98,17 @@ pub(crate) async fn find(connection: &Connection, names: &Names) -> Result<Optio
         let actual = config.get(key).unwrap_or(&Value::Null);
         if !is_same(actual, &expected) {
             return Err(Failure::Unusable(format!(
-                "the setting `{key}` of the stream {} is {actual} and has to be {expected}; change it with \
-                 `nats stream edit`",
+                "the setting `{key}` of the stream {} is {actual} and has to be {expected}; \
+                 change it with `nats stream edit`",
                 names.log
             )));
         }
     }
     if connection.stream(&names.snapshots).await?.is_none() {
-        let config = snapshots_config(names, u8::try_from(config["num_replicas"].as_u64().unwrap_or(1)).unwrap_or(1));
+        let config = snapshots_config(
+            names,
+            u8::try_from(config["num_replicas"].as_u64().unwrap_or(1)).unwrap_or(1),
+        );
         connection.create_stream(&names.snapshots, &config).await?;
     }
     Ok(Some(LogStream {
@@ -100,9 +121,13 @@ pub(crate) async fn find(connection: &Connection, names: &Names) -> Result<Optio
 
 /// Whether a setting is what it has to be. The server leaves out what is false, zero or empty.
 fn is_same(actual: &Value, expected: &Value) -> bool {
-    let is_empty = |value: &Value| matches!(value, Value::Null | Value::Bool(false)) || value.as_i64() == Some(0);
+    let is_empty = |value: &Value| {
+        matches!(value, Value::Null | Value::Bool(false)) || value.as_i64() == Some(0)
+    };
     match expected {
-        Value::Object(fields) => fields.iter().all(|(key, value)| is_same(&actual[key], value)),
+        Value::Object(fields) => fields
+            .iter()
+            .all(|(key, value)| is_same(&actual[key], value)),
         _ => actual == expected || (is_empty(actual) && is_empty(expected)),
     }
 }
@@ -120,11 +145,19 @@ fn fixed_config(names: &Names) -> [(&'static str, Value); 11] {
         ("allow_direct", json!(true)),
         ("no_ack", json!(false)),
         ("sealed", json!(false)),
-        ("republish", json!({ "src": names.logged(), "dest": names.live })),
+        (
+            "republish",
+            json!({ "src": names.logged(), "dest": names.live }),
+        ),
     ]
 }
 
-fn log_config(names: &Names, options: &Options, replicas: u8, (id, meta): (&LogId, &Bytes)) -> Value {
+fn log_config(
+    names: &Names,
+    options: &Options,
+    replicas: u8,
+    (id, meta): (&LogId, &Bytes),
+) -> Value {
     let mut config = json!({
         "name": names.log,
         "storage": "file",

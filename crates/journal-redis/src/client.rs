@@ -51,6 +51,10 @@ impl Client {
 
     /// Returns the replication id of the server on which an epoch was opened.
     pub(crate) fn server_of(&self, epoch: Epoch) -> Option<Arc<str>> {
-        self.incarnation.lock().as_ref().filter(|(opened, _)| *opened == epoch).map(|(_, server)| Arc::clone(server))
+        self.incarnation
+            .lock()
+            .as_ref()
+            .filter(|(opened, _)| *opened == epoch)
+            .map(|(_, server)| Arc::clone(server))
     }
 }

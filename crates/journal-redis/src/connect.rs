@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
-use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, RedisError, TlsCertificates, Value};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, RedisError, TlsCertificates,
+    Value,
+};
 use tidings_journal_shared::broker::Failure;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -38,7 +41,10 @@ pub(crate) struct Connected {
 pub(crate) async fn find(options: &Options) -> Result<Connected, Failure> {
     let authorities = options.authorities.as_deref();
     match &options.whereabouts {
-        Whereabouts::Url(url) => Ok(Connected { connection: connect(url, authorities).await?, server: url.clone() }),
+        Whereabouts::Url(url) => Ok(Connected {
+            connection: connect(url, authorities).await?,
+            server: url.clone(),
+        }),
         Whereabouts::Sentinels(sentinels) => {
             let mut said = String::new();
             for server in ask(sentinels, authorities).await? {
@@ -58,7 +64,10 @@ pub(crate) async fn find(options: &Options) -> Result<Connected, Failure> {
 
 /// Asks all sentinels which server takes writes. Returns the servers that they name, the one that
 /// most of them name first.
-pub(crate) async fn ask(sentinels: &Sentinels, authorities: Option<&[u8]>) -> Result<Vec<Url>, Failure> {
+pub(crate) async fn ask(
+    sentinels: &Sentinels,
+    authorities: Option<&[u8]>,
+) -> Result<Vec<Url>, Failure> {
     let mut asked = JoinSet::new();
     for sentinel in &sentinels.sentinels {
         let (sentinel, name) = (sentinel.clone(), sentinels.name.clone());
@@ -85,16 +94,29 @@ pub(crate) async fn ask(sentinels: &Sentinels, authorities: Option<&[u8]>) -> Re
     }
     let mut named: Vec<_> = votes.into_iter().collect();
     named.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    Ok(named.into_iter().map(|((host, port), _)| sentinels.server.at(&host, port)).collect())
+    Ok(named
+        .into_iter()
+        .map(|((host, port), _)| sentinels.server.at(&host, port))
+        .collect())
 }
 
-async fn ask_one(sentinel: &Url, name: &str, authorities: Option<&[u8]>) -> Result<(String, u16), Failure> {
+async fn ask_one(
+    sentinel: &Url,
+    name: &str,
+    authorities: Option<&[u8]>,
+) -> Result<(String, u16), Failure> {
     let mut connection = connect(sentinel, authorities).await?;
     let mut question = redis::cmd("SENTINEL");
     question.arg("get-master-addr-by-name").arg(name);
-    let answer = question.query_async::<Value>(&mut connection).await.map_err(|error| named(sentinel, &error))?;
+    let answer = question
+        .query_async::<Value>(&mut connection)
+        .await
+        .map_err(|error| named(sentinel, &error))?;
     let mut parts = reply::array(answer).unwrap_or_default().into_iter();
-    match (parts.next().and_then(reply::text), parts.next().and_then(reply::number)) {
+    match (
+        parts.next().and_then(reply::text),
+        parts.next().and_then(reply::number),
+    ) {
         (Some(host), Some(port)) => match u16::try_from(port) {
             Ok(port) => Ok((host, port)),
             Err(_) => Err(failure::confused("`SENTINEL get-master-addr-by-name`")),
@@ -106,13 +128,21 @@ async fn ask_one(sentinel: &Url, name: &str, authorities: Option<&[u8]>) -> Resu
 }
 
 /// Connects to a server, and refuses it if it is a replica: a sentinel may be wrong for a moment.
-async fn connect_to_master(server: &Url, authorities: Option<&[u8]>) -> Result<MultiplexedConnection, Failure> {
+async fn connect_to_master(
+    server: &Url,
+    authorities: Option<&[u8]>,
+) -> Result<MultiplexedConnection, Failure> {
     let mut connection = connect(server, authorities).await?;
     let question = async {
-        let text: String = redis::cmd("INFO").arg("replication").query_async(&mut connection).await?;
+        let text: String = redis::cmd("INFO")
+            .arg("replication")
+            .query_async(&mut connection)
+            .await?;
         Ok::<_, RedisError>(Info::parse(&text))
     };
-    let info = timeout(CONNECT, question).await.map_err(|_| Failure::Unsure(format!("{server}: no answer")))?;
+    let info = timeout(CONNECT, question)
+        .await
+        .map_err(|_| Failure::Unsure(format!("{server}: no answer")))?;
     if info.map_err(|error| named(server, &error))?.is_master() {
         Ok(connection)
     } else {
@@ -125,15 +155,23 @@ async fn connect(url: &Url, authorities: Option<&[u8]>) -> Result<MultiplexedCon
     let attempt = async {
         let info = connection_info(url)?;
         let client = match authorities {
-            Some(pem) if url.is_encrypted() => {
-                Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert: Some(pem.to_vec()) })?
-            }
+            Some(pem) if url.is_encrypted() => Client::build_with_tls(
+                info,
+                TlsCertificates {
+                    client_tls: None,
+                    root_cert: Some(pem.to_vec()),
+                },
+            )?,
             _ => Client::open(info)?,
         };
         // The library's limit of half a second would end each blocking read (redis-rs #1924), and
         // does not cover a full queue (redis-rs #1541). Each call has a limit around all of it.
-        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None);
+        let mut connection = client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await?;
         // Not by the library, which hides what the server says: it may just have too many clients.
         for command in [url.auth(), url.select()].into_iter().flatten() {
             command.query_async::<Value>(&mut connection).await?;
@@ -142,7 +180,10 @@ async fn connect(url: &Url, authorities: Option<&[u8]>) -> Result<MultiplexedCon
     };
     match timeout(CONNECT, attempt).await {
         Ok(connected) => connected.map_err(|error| named(url, &error)),
-        Err(_) => Err(Failure::Unsure(format!("{url}: no answer within {} s", CONNECT.as_secs()))),
+        Err(_) => Err(Failure::Unsure(format!(
+            "{url}: no answer within {} s",
+            CONNECT.as_secs()
+        ))),
     }
 }
 
@@ -150,7 +191,11 @@ fn connection_info(url: &Url) -> Result<ConnectionInfo, RedisError> {
     let tcp = TcpSettings::default().set_nodelay(true);
     #[cfg(target_os = "linux")]
     let tcp = tcp.set_user_timeout(UNACKNOWLEDGED);
-    Ok(url.addr().into_connection_info()?.set_tcp_settings(tcp).set_redis_settings(Url::anonymous()))
+    Ok(url
+        .addr()
+        .into_connection_info()?
+        .set_tcp_settings(tcp)
+        .set_redis_settings(Url::anonymous()))
 }
 
 /// Returns what an error means, with the server's address and without its password.
@@ -159,8 +204,9 @@ fn named(url: &Url, error: &RedisError) -> Failure {
     match failure::of(error) {
         Failure::Unusable(text) => Failure::Unusable(name(text)),
         Failure::Full(text) => Failure::Full(name(text)),
-        Failure::Unsure(text) | Failure::Reopen(text) | Failure::TooLarge(text) | Failure::Gone(text) => {
-            Failure::Unsure(name(text))
-        }
+        Failure::Unsure(text)
+        | Failure::Reopen(text)
+        | Failure::TooLarge(text)
+        | Failure::Gone(text) => Failure::Unsure(name(text)),
     }
 }

@@ -1,9 +1,9 @@
 //! The end of the log as it grows, and the messages of the other nodes.
 //!
 //! One blocking `XREAD` after another, over a connection of its own. The server is asked, not
-//! subscribed to: a node that is paused costs it no memory. `XREAD` says nothing, for ever, when the
-//! stream was deleted and created anew below the reader or truncated past it, so the log's `meta` is
-//! read after each second without an answer, and at least once a second besides.
+//! subscribed to: a node that is paused costs it no memory. `XREAD` says nothing, for ever, when
+//! the stream was deleted and created anew below the reader or truncated past it, so the log's
+//! `meta` is read after each second without an answer, and at least once a second besides.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -82,7 +82,10 @@ impl Tail {
     pub(crate) async fn begin(client: Arc<Client>, after: Mark) -> Result<Self, Failure> {
         let limit = client.options.limit;
         let begin = async {
-            let Connected { mut connection, server } = connect::find(&client.options).await?;
+            let Connected {
+                mut connection,
+                server,
+            } = connect::find(&client.options).await?;
             let state = probe(&mut connection, &client, &server, false).await?;
             if state.trimmed > after {
                 return Err(Failure::Gone(format!("the group after {after}")));
@@ -91,13 +94,21 @@ impl Tail {
             Ok((connection, server, state, messages))
         };
         let begun = timeout(limit, begin).await;
-        let (connection, server, state, messages) =
-            begun.unwrap_or_else(|_| Err(Failure::Unsure(format!("no answer within {} ms", limit.as_millis()))))?;
+        let (connection, server, state, messages) = begun.unwrap_or_else(|_| {
+            Err(Failure::Unsure(format!(
+                "no answer within {} ms",
+                limit.as_millis()
+            )))
+        })?;
         let now = Instant::now();
         Ok(Self {
             connection,
             server,
-            cursors: Cursors { log: Id::of(after), messages, count: 16 },
+            cursors: Cursors {
+                log: Id::of(after),
+                messages,
+                count: 16,
+            },
             ready: [Live::Alive(state)].into(),
             round: None,
             look: None,
@@ -121,16 +132,28 @@ impl Tail {
                 self.check_at = now + CHECK;
             }
             return Box::pin(limited(async move {
-                Ok(Round::Probed(probe(&mut connection, &client, &server, check).await?))
+                Ok(Round::Probed(
+                    probe(&mut connection, &client, &server, check).await?,
+                ))
             }));
         }
         Box::pin(limited(async move {
             let mut read = redis::cmd("XREAD");
-            read.arg("COUNT").arg(cursors.count).arg("BLOCK").arg(BLOCK).arg("STREAMS");
+            read.arg("COUNT")
+                .arg(cursors.count)
+                .arg("BLOCK")
+                .arg(BLOCK)
+                .arg("STREAMS");
             read.arg(&client.keys.log).arg(&client.keys.messages);
-            read.arg(cursors.log.to_string()).arg(cursors.messages.to_string());
-            let answer = read.query_async::<Value>(&mut connection).await.map_err(|error| failure::of(&error))?;
-            Ok(Round::Read(reply::streams(answer).ok_or_else(|| failure::confused("`XREAD`"))?))
+            read.arg(cursors.log.to_string())
+                .arg(cursors.messages.to_string());
+            let answer = read
+                .query_async::<Value>(&mut connection)
+                .await
+                .map_err(|error| failure::of(&error))?;
+            Ok(Round::Read(
+                reply::streams(answer).ok_or_else(|| failure::confused("`XREAD`"))?,
+            ))
         }))
     }
 
@@ -174,7 +197,10 @@ impl Tail {
         };
         self.cursors.log = newest;
         let found = entries.len();
-        let groups: Vec<_> = entries.into_iter().filter_map(reply::Entry::group).collect();
+        let groups: Vec<_> = entries
+            .into_iter()
+            .filter_map(reply::Entry::group)
+            .collect();
         if groups.len() < found && !self.told_of_strangers {
             self.told_of_strangers = true;
             tracing::error!(
@@ -182,7 +208,8 @@ impl Tail {
                 "another program has added entries to the log's stream; they are passed over"
             );
         }
-        let mean = groups.iter().map(|group| group.bytes.len()).sum::<usize>() / groups.len().max(1);
+        let mean =
+            groups.iter().map(|group| group.bytes.len()).sum::<usize>() / groups.len().max(1);
         self.cursors.count = (BYTES / mean.max(1)).clamp(1, GROUPS);
         if !groups.is_empty() {
             self.ready.push_back(Live::Groups(groups));
@@ -220,7 +247,8 @@ impl Tail {
                 self.look = None;
                 if let Some(server) = moved {
                     self.client.give_up();
-                    return Err(Failure::Unsure(format!("the sentinels name another server, {server}")));
+                    return Err(Failure::Unsure(format!("the sentinels name another server, \
+                        {server}")));
                 }
             }
         }
@@ -248,7 +276,9 @@ impl Follow for Tail {
 /// Ends a step of the reader if the server is silent for too long.
 async fn limited(step: impl Future<Output = Result<Round, Failure>>) -> Result<Round, Failure> {
     let silent = || Failure::Unsure(format!("no answer within {} ms", SILENCE.as_millis()));
-    timeout(SILENCE, step).await.unwrap_or_else(|_| Err(silent()))
+    timeout(SILENCE, step)
+        .await
+        .unwrap_or_else(|_| Err(silent()))
 }
 
 /// Reads the state of the log, and whether the server still takes writes.
@@ -259,7 +289,10 @@ async fn probe(
     check: bool,
 ) -> Result<State, Failure> {
     let mut questions = redis::pipe();
-    questions.cmd("HMGET").arg(&client.keys.meta).arg(&reply::STATE[..]);
+    questions
+        .cmd("HMGET")
+        .arg(&client.keys.meta)
+        .arg(&reply::STATE[..]);
     questions.cmd("EXISTS").arg(&client.keys.log);
     questions.cmd("INFO").arg("replication");
     if check {
@@ -269,7 +302,9 @@ async fn probe(
     let mut answers = answers.map_err(|error| failure::of(&error))?.into_iter();
     let (fields, exists, replication) = (answers.next(), answers.next(), answers.next());
     let info = |value: Option<Value>| {
-        let text = value.and_then(reply::text).ok_or_else(|| failure::confused("`INFO`"))?;
+        let text = value
+            .and_then(reply::text)
+            .ok_or_else(|| failure::confused("`INFO`"))?;
         Ok::<_, Failure>(Info::parse(&text))
     };
     if !info(replication)?.is_master() {
@@ -278,10 +313,14 @@ async fn probe(
     if check {
         checks::eviction(&info(answers.next())?, server)?;
     }
-    let fields = fields.and_then(reply::array).ok_or_else(|| failure::confused("`HMGET`"))?;
+    let fields = fields
+        .and_then(reply::array)
+        .ok_or_else(|| failure::confused("`HMGET`"))?;
     let state = reply::state(fields)?;
     match exists.and_then(reply::number) {
-        Some(0) => Err(Failure::Reopen("the stream of the log was deleted".to_owned())),
+        Some(0) => Err(Failure::Reopen(
+            "the stream of the log was deleted".to_owned(),
+        )),
         Some(_) => Ok(state),
         None => Err(failure::confused("`EXISTS`")),
     }
@@ -291,7 +330,10 @@ async fn probe(
 async fn newest(connection: &mut MultiplexedConnection, stream: &str) -> Result<Id, Failure> {
     let mut question = redis::cmd("XREVRANGE");
     question.arg(stream).arg("+").arg("-").arg("COUNT").arg(1);
-    let answer = question.query_async::<Value>(connection).await.map_err(|error| failure::of(&error))?;
+    let answer = question
+        .query_async::<Value>(connection)
+        .await
+        .map_err(|error| failure::of(&error))?;
     let entries = reply::entries(answer).ok_or_else(|| failure::confused("`XREVRANGE`"))?;
     Ok(entries.first().map(|entry| entry.id).unwrap_or_default())
 }
@@ -301,10 +343,15 @@ async fn moved(client: Arc<Client>, server: Url) -> Option<Url> {
     let Whereabouts::Sentinels(sentinels) = &client.options.whereabouts else {
         return None;
     };
-    let named = connect::ask(sentinels, client.options.authorities.as_deref()).await.ok()?;
+    let named = connect::ask(sentinels, client.options.authorities.as_deref())
+        .await
+        .ok()?;
     if named.first()? == &server {
         return None;
     }
-    let found = timeout(client.options.limit, connect::find(&client.options)).await.ok()?.ok()?;
+    let found = timeout(client.options.limit, connect::find(&client.options))
+        .await
+        .ok()?
+        .ok()?;
     (found.server != server).then_some(found.server)
 }

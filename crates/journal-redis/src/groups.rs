@@ -27,9 +27,16 @@ pub(crate) async fn append(
 ) -> Result<Placed, Failure> {
     let script = &client.scripts.append;
     let mut call = script.call(2, group.bytes.len());
-    call.arg(&client.keys.meta).arg(&client.keys.log).arg(epoch.as_str()).arg(server).arg(group.positions);
+    call.arg(&client.keys.meta)
+        .arg(&client.keys.log)
+        .arg(epoch.as_str())
+        .arg(server)
+        .arg(group.positions);
     call.arg(reply::tag_text(group.tag)).arg(&group.bytes[..]);
-    let answer = script.run(&mut connection, &call).await.map_err(|error| failure::of(&error))?;
+    let answer = script
+        .run(&mut connection, &call)
+        .await
+        .map_err(|error| failure::of(&error))?;
     let raw = placed(answer, group).ok_or_else(|| failure::confused("an append"))?;
     if client.options.replicas > 0 {
         replicated(client, &mut connection).await?;
@@ -38,14 +45,23 @@ pub(crate) async fn append(
 }
 
 /// Waits until enough replicas have everything that this connection has written.
-async fn replicated(client: &Client, connection: &mut MultiplexedConnection) -> Result<(), Failure> {
+async fn replicated(
+    client: &Client,
+    connection: &mut MultiplexedConnection,
+) -> Result<(), Failure> {
     let wanted = client.options.replicas;
     let mut wait = redis::cmd("WAIT");
-    let answer = wait.arg(wanted).arg(REPLICAS).query_async::<Value>(connection).await;
-    let have =
-        reply::number(answer.map_err(|error| failure::of(&error))?).ok_or_else(|| failure::confused("`WAIT`"))?;
+    let answer = wait
+        .arg(wanted)
+        .arg(REPLICAS)
+        .query_async::<Value>(connection)
+        .await;
+    let have = reply::number(answer.map_err(|error| failure::of(&error))?)
+        .ok_or_else(|| failure::confused("`WAIT`"))?;
     if have < u64::from(wanted) {
-        return Err(Failure::Unsure(format!("only {have} of {wanted} replicas (REDIS_REPLICAS) have the group")));
+        return Err(Failure::Unsure(format!(
+            "only {have} of {wanted} replicas (REDIS_REPLICAS) have the group"
+        )));
     }
     Ok(())
 }
@@ -62,18 +78,31 @@ pub(crate) async fn page(
     loop {
         let mut questions = redis::pipe();
         let from = format!("({}", Id::of(after));
-        questions.cmd("XRANGE").arg(&client.keys.log).arg(from).arg("+").arg("COUNT").arg(count);
-        questions.cmd("HMGET").arg(&client.keys.meta).arg(&STATE[..]);
+        questions
+            .cmd("XRANGE")
+            .arg(&client.keys.log)
+            .arg(from)
+            .arg("+")
+            .arg("COUNT")
+            .arg(count);
+        questions
+            .cmd("HMGET")
+            .arg(&client.keys.meta)
+            .arg(&STATE[..]);
         let answers = questions.query_async::<Vec<Value>>(&mut connection).await;
         let [found, fields] = <[Value; 2]>::try_from(answers.map_err(|error| failure::of(&error))?)
             .map_err(|_| failure::confused("`XRANGE` and `HMGET`"))?;
         let entries = reply::entries(found).ok_or_else(|| failure::confused("`XRANGE`"))?;
-        let state = reply::state(reply::array(fields).ok_or_else(|| failure::confused("`HMGET`"))?)?;
+        let state =
+            reply::state(reply::array(fields).ok_or_else(|| failure::confused("`HMGET`"))?)?;
         // It was read after the groups and only grows, so they had not been truncated before.
         if state.trimmed > after {
             return Err(Failure::Gone(format!("the group after {after}")));
         }
-        let groups: Vec<_> = entries.into_iter().filter_map(reply::Entry::group).collect();
+        let groups: Vec<_> = entries
+            .into_iter()
+            .filter_map(reply::Entry::group)
+            .collect();
         if groups.is_empty() && state.head > after {
             // Appended between the two questions, or deleted by somebody.
             if !again {

@@ -9,8 +9,14 @@ pub(crate) struct Info(HashMap<String, String>);
 impl Info {
     /// Parses lines of the form `field:value`. Everything else is passed over.
     pub(crate) fn parse(text: &str) -> Self {
-        let pairs = text.lines().filter_map(|line| line.trim_end().split_once(':'));
-        Self(pairs.map(|(field, value)| (field.to_owned(), value.to_owned())).collect())
+        let pairs = text
+            .lines()
+            .filter_map(|line| line.trim_end().split_once(':'));
+        Self(
+            pairs
+                .map(|(field, value)| (field.to_owned(), value.to_owned()))
+                .collect(),
+        )
     }
 
     pub(crate) fn get(&self, field: &str) -> Option<&str> {
@@ -33,7 +39,8 @@ mod tests {
 
     #[test]
     fn fields_are_read_and_headings_passed_over() {
-        let info = Info::parse("# Replication\r\nrole:master\r\nconnected_slaves:2\r\n\r\nodd line\r\n");
+        let info =
+            Info::parse("# Replication\r\nrole:master\r\nconnected_slaves:2\r\n\r\nodd line\r\n");
         assert!(info.is_master());
         assert_eq!(info.number("connected_slaves"), Some(2));
         assert_eq!(info.get("odd line"), None);

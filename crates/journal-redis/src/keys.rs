@@ -17,7 +17,12 @@ pub(crate) struct Keys {
 impl Keys {
     pub(crate) fn new(prefix: &str) -> Self {
         let prefix = format!("{{{prefix}}}");
-        Self { meta: format!("{prefix}:meta"), log: format!("{prefix}:log"), messages: format!("{prefix}:ctl"), prefix }
+        Self {
+            meta: format!("{prefix}:meta"),
+            log: format!("{prefix}:log"),
+            messages: format!("{prefix}:ctl"),
+            prefix,
+        }
     }
 
     /// A chunk of a snapshot.

@@ -18,8 +18,8 @@
 //! # Which server
 //!
 //! Every append proves, in one step with the append, that the server is the one on which the epoch
-//! was opened: its replication id (`master_replid`) changes with each restart and each promotion. So
-//! no group is appended behind a tail that was lost.
+//! was opened: its replication id (`master_replid`) changes with each restart and each promotion.
+//! So no group is appended behind a tail that was lost.
 //!
 //! # Layout
 //!

@@ -1,7 +1,7 @@
 //! A connection for one purpose, which is made when it is needed and given up after a failure.
 //!
-//! Not the library's `ConnectionManager`: it connects again unnoticed, and a log must be opened again
-//! first.
+//! Not the library's `ConnectionManager`: it connects again unnoticed, and a log must be opened
+//! again first.
 
 use std::future::Future;
 use std::time::Duration;
@@ -47,9 +47,15 @@ impl Link {
         };
         let result = match timeout(limit, whole).await {
             Ok(result) => result,
-            Err(_) => Err(Failure::Unsure(format!("no answer within {} ms", limit.as_millis()))),
+            Err(_) => Err(Failure::Unsure(format!(
+                "no answer within {} ms",
+                limit.as_millis()
+            ))),
         };
-        if matches!(result, Err(Failure::Unsure(_) | Failure::Reopen(_) | Failure::Unusable(_))) {
+        if matches!(
+            result,
+            Err(Failure::Unsure(_) | Failure::Reopen(_) | Failure::Unusable(_))
+        ) {
             self.give_up();
         }
         result

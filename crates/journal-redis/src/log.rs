@@ -31,7 +31,9 @@ pub struct Redis {
 impl Redis {
     /// Returns the log that these options describe. Connects when it is first used.
     pub fn new(options: Options) -> Self {
-        Self { client: Arc::new(Client::new(options)) }
+        Self {
+            client: Arc::new(Client::new(options)),
+        }
     }
 }
 
@@ -46,13 +48,25 @@ impl Broker for Redis {
             let (epoch, group) = &opening.epoch;
             let script = &client.scripts.open;
             let mut call = script.call(2, group.bytes.len() + opening.meta.len());
-            call.arg(&client.keys.meta).arg(&client.keys.log).arg(&opening.log.0).arg(&opening.meta[..]);
-            call.arg(epoch.as_str()).arg(opening.distrusted.as_ref().map_or("", Epoch::as_str));
-            call.arg(group.positions).arg(reply::tag_text(group.tag)).arg(&group.bytes[..]);
-            let answer = script.run(&mut connection, &call).await.map_err(|error| failure::of(&error))?;
+            call.arg(&client.keys.meta)
+                .arg(&client.keys.log)
+                .arg(&opening.log.0)
+                .arg(&opening.meta[..]);
+            call.arg(epoch.as_str())
+                .arg(opening.distrusted.as_ref().map_or("", Epoch::as_str));
+            call.arg(group.positions)
+                .arg(reply::tag_text(group.tag))
+                .arg(&group.bytes[..]);
+            let answer = script
+                .run(&mut connection, &call)
+                .await
+                .map_err(|error| failure::of(&error))?;
             Ok((answer, checked))
         };
-        let result = client.writer.call(&client.options, client.options.limit, work).await;
+        let result = client
+            .writer
+            .call(&client.options, client.options.limit, work)
+            .await;
         let (answer, checked) = result.map_err(|failure| match failure {
             // The log is being opened: there is nothing to open again.
             Failure::Reopen(text) => Failure::Unsure(text),
@@ -67,7 +81,11 @@ impl Broker for Redis {
         }
         // The others may still be connected to a server that was replaced.
         client.others.give_up();
-        Ok(Opened { state, meta, promise: checked.promise })
+        Ok(Opened {
+            state,
+            meta,
+            promise: checked.promise,
+        })
     }
 
     async fn append(&self, epoch: Epoch, group: &Encoded) -> Result<Placed, Failure> {
@@ -79,9 +97,14 @@ impl Broker for Redis {
             )));
         }
         let server = client.server_of(epoch);
-        let server = server.ok_or_else(|| Failure::Reopen(format!("epoch {epoch} was not opened by this node")))?;
-        let work = async |connection, _| groups::append(client, connection, (epoch, &server), group).await;
-        let result = client.writer.call(&client.options, client.options.limit, work).await;
+        let server = server
+            .ok_or_else(|| Failure::Reopen(format!("epoch {epoch} was not opened by this node")))?;
+        let work =
+            async |connection, _| groups::append(client, connection, (epoch, &server), group).await;
+        let result = client
+            .writer
+            .call(&client.options, client.options.limit, work)
+            .await;
         if matches!(result, Err(Failure::Reopen(_))) {
             client.give_up();
         }
@@ -91,18 +114,32 @@ impl Broker for Redis {
     async fn page(&self, after: Mark, bytes: usize) -> Result<Vec<Raw>, Failure> {
         let client = &self.client;
         let work = async |connection, _| groups::page(client, connection, after, bytes).await;
-        client.others.call(&client.options, client.options.limit, work).await
+        client
+            .others
+            .call(&client.options, client.options.limit, work)
+            .await
     }
 
     async fn follow(&self, after: Mark) -> Result<Box<dyn Follow>, Failure> {
-        Ok(Box::new(Tail::begin(Arc::clone(&self.client), after).await?))
+        Ok(Box::new(
+            Tail::begin(Arc::clone(&self.client), after).await?,
+        ))
     }
 
-    async fn write_chunk(&self, snapshot: &SnapshotId, nth: u32, bytes: Bytes) -> Result<(), Failure> {
+    async fn write_chunk(
+        &self,
+        snapshot: &SnapshotId,
+        nth: u32,
+        bytes: Bytes,
+    ) -> Result<(), Failure> {
         let client = &self.client;
-        let work =
-            async |mut connection, _| snapshot::write(&mut connection, &client.keys, (snapshot, nth), &bytes).await;
-        client.others.call(&client.options, client.options.limit, work).await
+        let work = async |mut connection, _| {
+            snapshot::write(&mut connection, &client.keys, (snapshot, nth), &bytes).await
+        };
+        client
+            .others
+            .call(&client.options, client.options.limit, work)
+            .await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<bool, Failure> {
@@ -111,25 +148,52 @@ impl Broker for Redis {
             return Ok(false);
         };
         let work = async |mut connection, _| {
-            snapshot::commit(&mut connection, &client.keys, &client.scripts.commit, &server, commit).await
+            snapshot::commit(
+                &mut connection,
+                &client.keys,
+                &client.scripts.commit,
+                &server,
+                commit,
+            )
+            .await
         };
-        client.others.call(&client.options, client.options.limit, work).await
+        client
+            .others
+            .call(&client.options, client.options.limit, work)
+            .await
     }
 
     async fn read_chunk(&self, snapshot: &SnapshotId, nth: u32) -> Result<Option<Bytes>, Failure> {
         let client = &self.client;
-        let work = async |mut connection, _| snapshot::read(&mut connection, &client.keys, snapshot, nth).await;
-        client.others.call(&client.options, client.options.limit, work).await
+        let work = async |mut connection, _| {
+            snapshot::read(&mut connection, &client.keys, snapshot, nth).await
+        };
+        client
+            .others
+            .call(&client.options, client.options.limit, work)
+            .await
     }
 
     async fn send(&self, message: Bytes) -> Result<(), Failure> {
         let client = &self.client;
         let work = async |mut connection: MultiplexedConnection, _| {
             let mut add = redis::cmd("XADD");
-            add.arg(&client.keys.messages).arg("MAXLEN").arg("~").arg(MESSAGES).arg("*").arg("m").arg(&message[..]);
-            add.query_async::<Value>(&mut connection).await.map(drop).map_err(|error| failure::of(&error))
+            add.arg(&client.keys.messages)
+                .arg("MAXLEN")
+                .arg("~")
+                .arg(MESSAGES)
+                .arg("*")
+                .arg("m")
+                .arg(&message[..]);
+            add.query_async::<Value>(&mut connection)
+                .await
+                .map(drop)
+                .map_err(|error| failure::of(&error))
         };
-        client.others.call(&client.options, client.options.limit, work).await
+        client
+            .others
+            .call(&client.options, client.options.limit, work)
+            .await
     }
 }
 

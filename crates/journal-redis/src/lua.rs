@@ -28,7 +28,10 @@ impl Scripts {
 
 impl Lua {
     fn new(text: &'static str) -> Self {
-        Self { text, hash: redis::Script::new(text).get_hash().to_owned() }
+        Self {
+            text,
+            hash: redis::Script::new(text).get_hash().to_owned(),
+        }
     }
 
     /// Returns the call of this script, to which the caller adds the keys and the arguments.
@@ -41,10 +44,18 @@ impl Lua {
 
     /// Runs a call. A server that was restarted does not know the script: it did nothing then, and
     /// the script is loaded and run again.
-    pub(crate) async fn run(&self, connection: &mut MultiplexedConnection, call: &Cmd) -> RedisResult<Value> {
+    pub(crate) async fn run(
+        &self,
+        connection: &mut MultiplexedConnection,
+        call: &Cmd,
+    ) -> RedisResult<Value> {
         match call.query_async(connection).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                redis::cmd("SCRIPT").arg("LOAD").arg(self.text).query_async::<Value>(connection).await?;
+                redis::cmd("SCRIPT")
+                    .arg("LOAD")
+                    .arg(self.text)
+                    .query_async::<Value>(connection)
+                    .await?;
                 call.query_async(connection).await
             }
             result => result,

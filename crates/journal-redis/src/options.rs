@@ -94,7 +94,13 @@ impl Sentinels {
         if sentinels.is_empty() {
             return Err((1, url::Error::Host));
         }
-        let server = server.cloned().unwrap_or_else(|| sentinels[0].without_login());
-        Ok(Self { sentinels, name: name.to_owned(), server })
+        let server = server
+            .cloned()
+            .unwrap_or_else(|| sentinels[0].without_login());
+        Ok(Self {
+            sentinels,
+            name: name.to_owned(),
+            server,
+        })
     }
 }

@@ -1,5 +1,5 @@
-//! The server's answers as values of the log. Must never panic, whatever a stranger has written into
-//! the keys.
+//! The server's answers as values of the log. Must never panic, whatever a stranger has written
+//! into the keys.
 
 use std::fmt;
 
@@ -30,12 +30,18 @@ pub(crate) const STATE: [&str; 5] = ["log", "epoch", "head", "trimmed", "snap"];
 impl Id {
     /// Returns the id of the group with this mark.
     pub(crate) fn of(mark: Mark) -> Self {
-        Self { first: mark.0, second: 0 }
+        Self {
+            first: mark.0,
+            second: 0,
+        }
     }
 
     fn parse(text: &[u8]) -> Option<Self> {
         let (first, second) = std::str::from_utf8(text).ok()?.split_once('-')?;
-        Some(Self { first: first.parse().ok()?, second: second.parse().ok()? })
+        Some(Self {
+            first: first.parse().ok()?,
+            second: second.parse().ok()?,
+        })
     }
 }
 
@@ -47,7 +53,10 @@ impl fmt::Display for Id {
 
 impl Entry {
     fn take(&mut self, name: &str) -> Option<Bytes> {
-        let at = self.fields.iter().position(|(field, _)| field == name.as_bytes())?;
+        let at = self
+            .fields
+            .iter()
+            .position(|(field, _)| field == name.as_bytes())?;
         Some(self.fields.swap_remove(at).1)
     }
 
@@ -64,7 +73,8 @@ impl Entry {
         })
     }
 
-    /// Returns the message of an entry of the stream of messages. `None` if a stranger has added it.
+    /// Returns the message of an entry of the stream of messages. `None` if a stranger has added
+    /// it.
     pub(crate) fn message(mut self) -> Option<Bytes> {
         self.take("m")
     }
@@ -77,7 +87,9 @@ pub(crate) fn tag_text(tag: Tag) -> String {
 
 /// Parses a tag as it stands in Redis.
 pub(crate) fn tag(text: &[u8]) -> Option<Tag> {
-    let text = std::str::from_utf8(text).ok().filter(|text| text.len() == 16)?;
+    let text = std::str::from_utf8(text)
+        .ok()
+        .filter(|text| text.len() == 16)?;
     u64::from_str_radix(text, 16).ok().map(Tag)
 }
 
@@ -128,7 +140,10 @@ fn entry(value: Value) -> Option<Entry> {
     while let (Some(name), Some(value)) = (values.next(), values.next()) {
         fields.push((bytes(name)?.to_vec(), bytes(value)?));
     }
-    Some(Entry { id: Id::parse(&bytes(id)?)?, fields })
+    Some(Entry {
+        id: Id::parse(&bytes(id)?)?,
+        fields,
+    })
 }
 
 /// Returns the entries that `XREAD` answers with, by the name of the stream.
@@ -177,7 +192,11 @@ mod tests {
 
     #[test]
     fn a_group_is_read_from_its_fields_in_any_order() {
-        let group = raw("7-0", &["t", "1700000000000", "p", "00000000000000ff", "g", "x"]).unwrap();
+        let group = raw(
+            "7-0",
+            &["t", "1700000000000", "p", "00000000000000ff", "g", "x"],
+        )
+        .unwrap();
         assert_eq!(
             (group.mark, group.previous, group.ms, &group.bytes[..]),
             (Mark(7), Some(Tag(255)), 1_700_000_000_000, &b"x"[..])
@@ -199,10 +218,17 @@ mod tests {
 
     #[test]
     fn a_state_that_does_not_parse_is_an_error() {
-        let fields = |log: Value, head: &str| vec![log, bulk("abcdefgh"), bulk(head), bulk("0"), bulk("")];
+        let fields =
+            |log: Value, head: &str| vec![log, bulk("abcdefgh"), bulk(head), bulk("0"), bulk("")];
         assert!(state(fields(bulk("l"), "3")).is_ok());
-        assert!(matches!(state(fields(Value::Nil, "3")), Err(Failure::Reopen(_))));
-        assert!(matches!(state(fields(bulk("l"), "-3")), Err(Failure::Unsure(_))));
+        assert!(matches!(
+            state(fields(Value::Nil, "3")),
+            Err(Failure::Reopen(_))
+        ));
+        assert!(matches!(
+            state(fields(bulk("l"), "-3")),
+            Err(Failure::Unsure(_))
+        ));
         assert!(matches!(state(Vec::new()), Err(Failure::Unsure(_))));
     }
 }

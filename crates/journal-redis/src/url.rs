@@ -46,7 +46,9 @@ pub enum Error {
     #[error("has a path that is not the number of a database, such as `/0`")]
     Database,
     /// It has a fragment or parameters.
-    #[error("has a part behind `?` or `#` that means nothing here; TLS certificates are always verified")]
+    #[error(
+        "has a part behind `?` or `#` that means nothing here; TLS certificates are always verified"
+    )]
     Extra,
 }
 
@@ -65,7 +67,11 @@ impl Url {
         if url.fragment().is_some() || (!unix && url.query().is_some()) {
             return Err(Error::Extra);
         }
-        if unix && url.query_pairs().any(|(name, _)| !matches!(&*name, "db" | "user" | "pass")) {
+        if unix
+            && url
+                .query_pairs()
+                .any(|(name, _)| !matches!(&*name, "db" | "user" | "pass"))
+        {
             return Err(Error::Extra);
         }
         if !unix && url.host_str().is_none_or(str::is_empty) {
@@ -78,14 +84,22 @@ impl Url {
         }
         // Of the library's texts only this is left to refuse: a wildcard address, a user or a
         // password that is not UTF-8, a database of a socket that is not a number.
-        let info = text.into_connection_info().map_err(|_| if unix { Error::Database } else { Error::Host })?;
+        let info = text
+            .into_connection_info()
+            .map_err(|_| if unix { Error::Database } else { Error::Host })?;
         let address = match info.addr() {
-            ConnectionAddr::Tcp(host, given) => {
-                Address::Tcp { host: host.clone(), port: if no_port { port } else { *given }, tls: false }
-            }
-            ConnectionAddr::TcpTls { host, port: given, .. } => {
-                Address::Tcp { host: host.clone(), port: if no_port { port } else { *given }, tls: true }
-            }
+            ConnectionAddr::Tcp(host, given) => Address::Tcp {
+                host: host.clone(),
+                port: if no_port { port } else { *given },
+                tls: false,
+            },
+            ConnectionAddr::TcpTls {
+                host, port: given, ..
+            } => Address::Tcp {
+                host: host.clone(),
+                port: if no_port { port } else { *given },
+                tls: true,
+            },
             ConnectionAddr::Unix(path) => Address::Unix(path.clone()),
             _ => return Err(Error::Scheme),
         };
@@ -112,12 +126,22 @@ impl Url {
     /// Returns a server at another address, with the same login, and with TLS if this one has it.
     pub(crate) fn at(&self, host: &str, port: u16) -> Self {
         let tls = matches!(self.address, Address::Tcp { tls: true, .. });
-        Self { address: Address::Tcp { host: host.to_owned(), port, tls }, login: self.login.clone() }
+        Self {
+            address: Address::Tcp {
+                host: host.to_owned(),
+                port,
+                tls,
+            },
+            login: self.login.clone(),
+        }
     }
 
     /// Returns the server that has no login and no TLS.
     pub(crate) fn without_login(&self) -> Self {
-        let mut plain = Self { address: self.address.clone(), login: Login::default() };
+        let mut plain = Self {
+            address: self.address.clone(),
+            login: Login::default(),
+        };
         if let Address::Tcp { tls, .. } = &mut plain.address {
             *tls = false;
         }
@@ -140,10 +164,21 @@ impl Url {
     /// Returns the address for the client, without the login.
     pub(crate) fn addr(&self) -> ConnectionAddr {
         match &self.address {
-            Address::Tcp { host, port, tls: false } => ConnectionAddr::Tcp(host.clone(), *port),
-            Address::Tcp { host, port, tls: true } => {
-                ConnectionAddr::TcpTls { host: host.clone(), port: *port, insecure: false, tls_params: None }
-            }
+            Address::Tcp {
+                host,
+                port,
+                tls: false,
+            } => ConnectionAddr::Tcp(host.clone(), *port),
+            Address::Tcp {
+                host,
+                port,
+                tls: true,
+            } => ConnectionAddr::TcpTls {
+                host: host.clone(),
+                port: *port,
+                insecure: false,
+                tls_params: None,
+            },
             Address::Unix(path) => ConnectionAddr::Unix(path.clone()),
         }
     }
@@ -230,18 +265,42 @@ mod tests {
         assert_eq!(url.to_string(), "rediss://redis.example:6379");
         assert_eq!(format!("{url:?}"), "Url(rediss://redis.example:6379)");
         assert_eq!(url.login.password.as_deref(), Some("s/ecret"));
-        assert_eq!((url.login.user.as_deref(), url.login.database), (Some("app"), 3));
-        assert_eq!(url.scrub("unknown command 'AUTH', with args: 's/ecret'"), "unknown command 'AUTH', with args: '…'");
+        assert_eq!(
+            (url.login.user.as_deref(), url.login.database),
+            (Some("app"), 3)
+        );
+        assert_eq!(
+            url.scrub("unknown command 'AUTH', with args: 's/ecret'"),
+            "unknown command 'AUTH', with args: '…'"
+        );
     }
 
     #[test]
     fn each_form_is_read() {
-        assert_eq!(parse("redis://127.0.0.1").unwrap().to_string(), "redis://127.0.0.1:6379");
-        assert_eq!(parse("redis://[::1]:7000/").unwrap().to_string(), "redis://[::1]:7000");
-        assert_eq!(parse("unix:///run/redis.sock?db=2").unwrap().login.database, 2);
-        assert_eq!(Url::sentinel("10.0.0.1").unwrap().to_string(), "redis://10.0.0.1:26379");
-        assert_eq!(Url::sentinel("s1:26380").unwrap().to_string(), "redis://s1:26380");
-        assert_eq!(Url::sentinel("rediss://:pw@s1").unwrap().to_string(), "rediss://s1:26379");
+        assert_eq!(
+            parse("redis://127.0.0.1").unwrap().to_string(),
+            "redis://127.0.0.1:6379"
+        );
+        assert_eq!(
+            parse("redis://[::1]:7000/").unwrap().to_string(),
+            "redis://[::1]:7000"
+        );
+        assert_eq!(
+            parse("unix:///run/redis.sock?db=2").unwrap().login.database,
+            2
+        );
+        assert_eq!(
+            Url::sentinel("10.0.0.1").unwrap().to_string(),
+            "redis://10.0.0.1:26379"
+        );
+        assert_eq!(
+            Url::sentinel("s1:26380").unwrap().to_string(),
+            "redis://s1:26380"
+        );
+        assert_eq!(
+            Url::sentinel("rediss://:pw@s1").unwrap().to_string(),
+            "rediss://s1:26379"
+        );
     }
 
     #[test]

@@ -40,14 +40,18 @@ pub(crate) async fn read(node: &Node, state: &State) -> Result<Fold, Error> {
         None => return Err(Error::NoSnapshot(state.trimmed)),
     };
     while fold.places.newest().mark < state.head {
-        let page = node.broker.page(fold.places.newest().mark, PAGE_BYTES).await?;
+        let page = node
+            .broker
+            .page(fold.places.newest().mark, PAGE_BYTES)
+            .await?;
         node.pulse.beat();
         if page.is_empty() {
             break;
         }
         for raw in page {
             if fold.order(&raw) == Order::Later {
-                tracing::error!(mark = %raw.mark, "groups of the broker's log are gone; whoever has not seen them is told so");
+                tracing::error!(mark = %raw.mark, "groups of the broker's log are gone; whoever \
+                                                   has not seen them is told so");
                 skip_hole(&mut fold, &raw, &group::decode(&raw.bytes))?;
             }
             fold.apply(&raw)?;
@@ -90,13 +94,20 @@ pub(crate) async fn newest_common(node: &Node, state: &State) -> Result<Option<P
     loop {
         let places: Vec<Place> = {
             let copy = node.copy.lock();
-            let Some(fold) = &copy.fold else { return Ok(None) };
+            let Some(fold) = &copy.fold else {
+                return Ok(None);
+            };
             if back > 2 * fold.places.depth() {
                 return Ok(None);
             }
-            fold.places.back(back).filter(|place| place.mark > state.trimmed).collect()
+            fold.places
+                .back(back)
+                .filter(|place| place.mark > state.trimmed)
+                .collect()
         };
-        let Some(oldest) = places.first() else { return Ok(None) };
+        let Some(oldest) = places.first() else {
+            return Ok(None);
+        };
         let before = Mark(oldest.mark.0.saturating_sub(1));
         let found = find_common(&*node.broker, before, &places).await?;
         if found.is_some() {
@@ -107,7 +118,11 @@ pub(crate) async fn newest_common(node: &Node, state: &State) -> Result<Option<P
 }
 
 /// Compares `places` with what the broker has after `mark`, up to the first difference.
-async fn find_common(broker: &dyn Broker, mut mark: Mark, places: &[Place]) -> Result<Option<Place>, Failure> {
+async fn find_common(
+    broker: &dyn Broker,
+    mut mark: Mark,
+    places: &[Place],
+) -> Result<Option<Place>, Failure> {
     let mut found = None;
     let mut places = places.iter().peekable();
     while places.peek().is_some() {

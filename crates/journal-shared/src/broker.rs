@@ -194,7 +194,12 @@ pub trait Broker: Send + Sync + 'static {
 
     /// Writes a chunk of a snapshot that was not committed yet. A chunk has at most 1 MiB. Chunks
     /// of a snapshot that is never committed are removed by the broker after some minutes.
-    async fn write_chunk(&self, snapshot: &SnapshotId, nth: u32, bytes: Bytes) -> Result<(), Failure>;
+    async fn write_chunk(
+        &self,
+        snapshot: &SnapshotId,
+        nth: u32,
+        bytes: Bytes,
+    ) -> Result<(), Failure>;
 
     /// Makes a snapshot the newest one and truncates the log, in one step, and keeps the snapshot
     /// before it. Returns false, and does nothing, if [`Commit::expected`] or the epoch is not what
@@ -227,7 +232,11 @@ impl Encoded {
     /// Returns a group that takes `positions` positions.
     pub fn new(bytes: Bytes, positions: u64) -> Self {
         let tag = Tag::of(&bytes);
-        Self { bytes, tag, positions: positions.max(1) }
+        Self {
+            bytes,
+            tag,
+            positions: positions.max(1),
+        }
     }
 }
 

@@ -24,8 +24,15 @@ struct State {
 
 impl Certain {
     pub(crate) fn new() -> Self {
-        let state = Mutex::new(State { number: 1, is_asked: false });
-        Self { state, asked: Notify::new(), answered: watch::Sender::new(0) }
+        let state = Mutex::new(State {
+            number: 1,
+            is_asked: false,
+        });
+        Self {
+            state,
+            asked: Notify::new(),
+            answered: watch::Sender::new(0),
+        }
     }
 
     /// Asks, and returns once the question is answered.
@@ -39,7 +46,8 @@ impl Certain {
         self.asked.notify_one();
         let answer = timeout_at(deadline, answered.wait_for(|answered| *answered >= number)).await;
         let is_answered = matches!(answer, Ok(Ok(_)));
-        let why = || Error::Uncertain("the broker can't be asked what else is in the log".to_owned());
+        let why =
+            || Error::Uncertain("the broker can't be asked what else is in the log".to_owned());
         if is_answered { Ok(()) } else { Err(why()) }
     }
 

@@ -125,7 +125,9 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn count(&mut self) -> Option<usize> {
         // Each of what is counted takes at least a byte.
-        usize::try_from(self.number()?).ok().filter(|count| *count <= self.0.len())
+        usize::try_from(self.number()?)
+            .ok()
+            .filter(|count| *count <= self.0.len())
     }
 
     pub(crate) fn time(&mut self) -> Option<i64> {
@@ -150,7 +152,10 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn id(&mut self) -> Option<EventId> {
-        Some(EventId { epoch: self.epoch()?, position: self.position()? })
+        Some(EventId {
+            epoch: self.epoch()?,
+            position: self.position()?,
+        })
     }
 
     pub(crate) fn topic(&mut self) -> Option<TopicName> {
@@ -174,7 +179,14 @@ impl<'a> Reader<'a> {
         };
         // A copy, because a part of the group would keep all of it in memory.
         let data = Bytes::copy_from_slice(self.blob()?);
-        Some(Record { topics, event, key, data, at_ms, ends_key: kind == 2 })
+        Some(Record {
+            topics,
+            event,
+            key,
+            data,
+            at_ms,
+            ends_key: kind == 2,
+        })
     }
 
     pub(crate) fn receipt(&mut self) -> Option<Receipt> {

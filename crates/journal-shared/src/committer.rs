@@ -45,7 +45,15 @@ struct Committer<'a> {
 pub(crate) async fn run(node: &Node) {
     let id = node.draw_node();
     let appended_at = Instant::now();
-    let mut committer = Committer { node, id, counter: 0, served: 0, log: None, appended_at, barrier_at: None };
+    let mut committer = Committer {
+        node,
+        id,
+        counter: 0,
+        served: 0,
+        log: None,
+        appended_at,
+        barrier_at: None,
+    };
     loop {
         let session = committer.session(None).await;
         if let Some(session) = session
@@ -140,8 +148,12 @@ impl Committer<'_> {
         if !plan.moved.is_empty() || !plan.given_up.is_empty() {
             // Whatever was sent under the old id and was not acknowledged stands behind the gap.
             let old = self.id;
-            let is_moved = |id: NodeId, counter: u64| plan.moved.iter().any(|(_, to)| *to == (id, counter));
-            for flight in node.flights.take_all(|id, counter| id == old && !is_moved(id, counter)) {
+            let is_moved =
+                |id: NodeId, counter: u64| plan.moved.iter().any(|(_, to)| *to == (id, counter));
+            for flight in node
+                .flights
+                .take_all(|id, counter| id == old && !is_moved(id, counter))
+            {
                 self.fail(flight, &in_doubt());
             }
             (self.id, self.counter) = (fresh_id, fresh);
@@ -165,7 +177,11 @@ impl Committer<'_> {
             }
             let may_ask = self.barrier_at.map_or(now, |at| at + BARRIER_INTERVAL);
             let probe = self.appended_at + PROBE_INTERVAL;
-            let due = if node.certain.is_asked() { may_ask.min(probe) } else { probe };
+            let due = if node.certain.is_asked() {
+                may_ask.min(probe)
+            } else {
+                probe
+            };
             if due <= now {
                 return Some(Vec::new());
             }
@@ -190,15 +206,36 @@ impl Committer<'_> {
         let count = units.len();
         let group = if units.is_empty() {
             self.barrier_at = Some(Instant::now());
-            Group { node: id, counter, kind: Kind::Barrier }.encode()
+            Group {
+                node: id,
+                counter,
+                kind: Kind::Barrier,
+            }
+            .encode()
         } else {
-            encode_units(id, counter, units.iter().map(|waiting| (&*waiting.unit, waiting.records)))
+            encode_units(
+                id,
+                counter,
+                units
+                    .iter()
+                    .map(|waiting| (&*waiting.unit, waiting.records)),
+            )
         };
         let callers = units.into_iter().map(|waiting| waiting.caller).collect();
-        let flight = Flight { node: id, counter, callers, ticket: node.certain.take() };
-        let deadline = flight.deadline().unwrap_or_else(|| Instant::now() + MAX_TRY);
+        let flight = Flight {
+            node: id,
+            counter,
+            callers,
+            ticket: node.certain.take(),
+        };
+        let deadline = flight
+            .deadline()
+            .unwrap_or_else(|| Instant::now() + MAX_TRY);
         node.flights.push(flight);
-        let error = self.send(&group, count, (id, counter), deadline).await.err();
+        let error = self
+            .send(&group, count, (id, counter), deadline)
+            .await
+            .err();
         self.appended_at = Instant::now();
         if let Some(error) = error
             && let Some(flight) = node.flights.take(id, counter)
@@ -218,7 +255,9 @@ impl Committer<'_> {
     ) -> Result<(), Error> {
         let node = self.node;
         loop {
-            let Some(session) = self.session(Some(deadline)).await else { return Err(late()) };
+            let Some(session) = self.session(Some(deadline)).await else {
+                return Err(late());
+            };
             if !node.flights.has(id, counter) {
                 self.keep(group, (id, counter));
                 return Ok(());
@@ -238,11 +277,15 @@ impl Committer<'_> {
             node.pulse.appended(Err(failure.to_string()));
             match failure {
                 Failure::Full(why) => {
-                    return Err(Error::Closed(format!("the broker takes nothing: {why}; it recovers by itself")));
+                    return Err(Error::Closed(format!(
+                        "the broker takes nothing: {why}; it recovers by itself"
+                    )));
                 }
                 Failure::TooLarge(why) => return Err(Error::TooLarge(why)),
                 Failure::Unusable(why) => return Err(Error::Closed(why)),
-                Failure::Unsure(_) | Failure::Reopen(_) | Failure::Gone(_) => node.reopen(session.number),
+                Failure::Unsure(_) | Failure::Reopen(_) | Failure::Gone(_) => {
+                    node.reopen(session.number);
+                }
             }
             if deadline <= Instant::now() {
                 return Err(late());
@@ -253,7 +296,10 @@ impl Committer<'_> {
     /// Keeps a group that was appended, unless it was given up in the meantime.
     fn keep(&self, group: &Encoded, (id, counter): (NodeId, u64)) {
         if self.node.flights.has(id, counter) || self.node.last_of(id) >= counter {
-            self.node.outbox.lock().push(id, counter, group.clone(), Instant::now());
+            self.node
+                .outbox
+                .lock()
+                .push(id, counter, group.clone(), Instant::now());
         }
     }
 
@@ -270,7 +316,9 @@ impl Committer<'_> {
     /// Waits while many groups are acknowledged and not folded.
     async fn wait_for_folds(&self, session: &Session) {
         let mut sessions = self.node.session.subscribe();
-        while self.node.flights.count() >= MAX_UNFOLDED && sessions.borrow_and_update().as_ref() == Some(session) {
+        while self.node.flights.count() >= MAX_UNFOLDED
+            && sessions.borrow_and_update().as_ref() == Some(session)
+        {
             tokio::select! {
             biased;
                 () = self.node.landed.notified() => {}

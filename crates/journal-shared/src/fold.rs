@@ -10,7 +10,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tidings_journal::replica::Retention;
 use tidings_journal::{
-    Append, Appended, CursorError, Entry, Epoch, Epochs, EventId, Position, Record, Replica, TopicName,
+    Append, Appended, CursorError, Entry, Epoch, Epochs, EventId, Position, Record, Replica,
+    TopicName,
 };
 
 use crate::broker::{Mark, Raw, Tag};
@@ -115,7 +116,9 @@ pub(crate) enum Broken {
     #[error("the group at {0} does not follow the one before")]
     Line(Mark),
     /// A newer version has written it.
-    #[error("the group at {mark} has format {format}, which a newer version of Tidings has written")]
+    #[error(
+        "the group at {mark} has format {format}, which a newer version of Tidings has written"
+    )]
     Newer {
         /// Its mark.
         mark: Mark,
@@ -131,7 +134,14 @@ impl Fold {
         replica.age_by_log_time([]);
         let places = Places::new(Place::default());
         let (senders, verdicts) = (BTreeMap::new(), Verdicts::default());
-        Self { replica, places, senders, verdicts, has_epoch: false, chained: false }
+        Self {
+            replica,
+            places,
+            senders,
+            verdicts,
+            has_epoch: false,
+            chained: false,
+        }
     }
 
     /// Returns how a group stands to the newest one.
@@ -157,12 +167,22 @@ impl Fold {
         let log_ms = self.replica.tell_time(raw.ms);
         self.replica.appended_at(first, log_ms);
         let (from, outcome, mut entries) = match decoded {
-            Decoded::Newer(format) => return Err(Broken::Newer { mark: raw.mark, format }),
-            Decoded::Foreign => (None, Outcome::Void(Void::Foreign), Vec::new()),
-            Decoded::Group(Group { kind: Kind::Epoch { name, ends }, .. }) => {
-                (None, self.begin_epoch(name, ends, first), Vec::new())
+            Decoded::Newer(format) => {
+                return Err(Broken::Newer {
+                    mark: raw.mark,
+                    format,
+                });
             }
-            Decoded::Group(Group { node, counter, kind }) => {
+            Decoded::Foreign => (None, Outcome::Void(Void::Foreign), Vec::new()),
+            Decoded::Group(Group {
+                kind: Kind::Epoch { name, ends },
+                ..
+            }) => (None, self.begin_epoch(name, ends, first), Vec::new()),
+            Decoded::Group(Group {
+                node,
+                counter,
+                kind,
+            }) => {
                 let (outcome, entries) = self.take(node, counter, kind, first);
                 (Some((node, counter)), outcome, entries)
             }
@@ -179,18 +199,34 @@ impl Fold {
         self.chained = raw.previous.is_some();
         self.replica.pass(last);
         self.verdicts.end(first, last);
-        self.places.push(Place { mark: raw.mark, tag: Tag::of(&raw.bytes), position: last }, raw.bytes.len());
+        self.places.push(
+            Place {
+                mark: raw.mark,
+                tag: Tag::of(&raw.bytes),
+                position: last,
+            },
+            raw.bytes.len(),
+        );
         if entries.last().is_none_or(|entry| entry.id.position < last) {
             entries.push(Arc::new(nothing_at(self.replica.epochs().id_of(last))));
         }
-        Ok(Applied { from, outcome, entries })
+        Ok(Applied {
+            from,
+            outcome,
+            entries,
+        })
     }
 
     /// Returns the last position of a group, which has to come next.
     fn last_position(&self, raw: &Raw, decoded: &Decoded) -> Result<Position, Broken> {
         let head = self.head().get();
         let positions = match decoded {
-            Decoded::Newer(format) => return Err(Broken::Newer { mark: raw.mark, format: *format }),
+            Decoded::Newer(format) => {
+                return Err(Broken::Newer {
+                    mark: raw.mark,
+                    format: *format,
+                });
+            }
             Decoded::Group(group) => group.kind.positions(),
             // Of what a stranger has appended, only the broker knows how much space it takes.
             Decoded::Foreign if raw.previous.is_some() => raw.mark.0.saturating_sub(head),
@@ -198,18 +234,40 @@ impl Fold {
         };
         let last = head.saturating_add(positions);
         let is_there = raw.previous.is_none() || raw.mark.0 == last;
-        if is_there && self.order(raw) == Order::Next { Ok(Position::new(last)) } else { Err(Broken::Line(raw.mark)) }
+        if is_there && self.order(raw) == Order::Next {
+            Ok(Position::new(last))
+        } else {
+            Err(Broken::Line(raw.mark))
+        }
     }
 
     /// Takes a group of a node, unless it is there already or not its turn.
-    fn take(&mut self, node: NodeId, counter: u64, kind: Kind, first: Position) -> (Outcome, Vec<Arc<Entry>>) {
+    fn take(
+        &mut self,
+        node: NodeId,
+        counter: u64,
+        kind: Kind,
+        first: Position,
+    ) -> (Outcome, Vec<Arc<Entry>>) {
         let last_counter = self.last_of(node);
         if counter != last_counter + 1 {
-            let why = if counter <= last_counter { Void::Again } else { Void::OutOfTurn };
+            let why = if counter <= last_counter {
+                Void::Again
+            } else {
+                Void::OutOfTurn
+            };
             return (Outcome::Void(why), Vec::new());
         }
-        self.senders.insert(node, Sender { counter, at_ms: self.log_ms() });
-        let Kind::Units(units) = kind else { return (Outcome::Barrier, Vec::new()) };
+        self.senders.insert(
+            node,
+            Sender {
+                counter,
+                at_ms: self.log_ms(),
+            },
+        );
+        let Kind::Units(units) = kind else {
+            return (Outcome::Barrier, Vec::new());
+        };
         let mut next = first;
         let mut entries = Vec::new();
         let answers = units.into_iter().map(|unit| {
@@ -232,18 +290,31 @@ impl Fold {
         match unit {
             Unit::Append(append) => {
                 // The time of the group was told. What the node's clock said decides nothing.
-                let append = Append { now_ms: 0, ..append };
+                let append = Append {
+                    now_ms: 0,
+                    ..append
+                };
                 // All positions before `first` were given away, so the head can't be above it.
-                let (appended, entries) =
-                    self.replica.append_at(first, append).unwrap_or((Appended::Refused(first), Vec::new()));
+                let (appended, entries) = self
+                    .replica
+                    .append_at(first, append)
+                    .unwrap_or((Appended::Refused(first), Vec::new()));
                 let verdict = Verdict::from(&appended);
                 (Answer::Appended(appended), verdict, entries)
             }
             Unit::Erase(topics, until) => {
                 let head = Position::new(first.get() - 1);
                 let until = self.replica.epochs().locate(until, head);
-                let verdict = if until.is_ok() { Verdict::Erased } else { Verdict::NothingErased };
-                (Answer::Erased(until.map(|until| self.replica.erase(&topics, until))), verdict, Vec::new())
+                let verdict = if until.is_ok() {
+                    Verdict::Erased
+                } else {
+                    Verdict::NothingErased
+                };
+                (
+                    Answer::Erased(until.map(|until| self.replica.erase(&topics, until))),
+                    verdict,
+                    Vec::new(),
+                )
             }
         }
     }
@@ -258,13 +329,18 @@ impl Fold {
             if known.current() == name || known.earlier().iter().any(|(epoch, _)| *epoch == name) {
                 return Outcome::Void(Void::Again);
             }
-            let all = known.earlier().iter().copied().chain([(known.current(), end)]);
+            let all = known
+                .earlier()
+                .iter()
+                .copied()
+                .chain([(known.current(), end)]);
             earlier = all.map(|(epoch, last)| (epoch, last.min(end))).collect();
             earlier.drain(..earlier.len().saturating_sub(MAX_EPOCHS));
         }
         let relabelled = self.has_epoch && end < before;
         self.has_epoch = true;
-        self.replica.set_epochs(Arc::new(Epochs::new(name, earlier)));
+        self.replica
+            .set_epochs(Arc::new(Epochs::new(name, earlier)));
         if relabelled {
             self.replica.relabel(end);
         }
@@ -275,7 +351,10 @@ impl Fold {
     /// it was long ago.
     pub(crate) fn last_of(&self, node: NodeId) -> u64 {
         let now_ms = self.log_ms();
-        let sender = self.senders.get(&node).filter(|sender| now_ms.saturating_sub(sender.at_ms) < MEMORY_MS);
+        let sender = self
+            .senders
+            .get(&node)
+            .filter(|sender| now_ms.saturating_sub(sender.at_ms) < MEMORY_MS);
         sender.map_or(0, |sender| sender.counter)
     }
 
@@ -293,7 +372,8 @@ impl Fold {
     pub(crate) fn trim(&mut self, now_ms: i64) {
         self.replica.trim_old(now_ms);
         let log_ms = self.log_ms();
-        self.senders.retain(|_, sender| log_ms.saturating_sub(sender.at_ms) < MEMORY_MS);
+        self.senders
+            .retain(|_, sender| log_ms.saturating_sub(sender.at_ms) < MEMORY_MS);
     }
 }
 

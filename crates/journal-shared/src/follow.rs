@@ -50,7 +50,11 @@ struct Follower<'a> {
 
 /// Follows the log, for ever.
 pub(crate) async fn run(node: &Node) {
-    let mut follower = Follower { node, opened: 0, distrusted: None };
+    let mut follower = Follower {
+        node,
+        opened: 0,
+        distrusted: None,
+    };
     let mut attempts = 0;
     loop {
         let began = Instant::now();
@@ -65,7 +69,10 @@ pub(crate) async fn run(node: &Node) {
                 node.pulse.follows(Err(why));
             }
             End::Rebuild(reason) => {
-                tracing::warn!(reason, "the copy of the broker's log is not good any more, and is made anew");
+                tracing::warn!(
+                    reason,
+                    "the copy of the broker's log is not good any more, and is made anew"
+                );
                 node.pulse.follows(Err("it is read anew".to_owned()));
                 node.drop_copy(reason);
             }
@@ -111,13 +118,22 @@ impl Follower<'_> {
             tracing::info!(log = %state.log, promise = %opened.promise, "the broker's log is open");
         }
         let mut follow = node.broker.follow(node.mark()).await?;
-        let session = Session { number: self.opened, log: state.log.clone(), epoch: state.epoch };
+        let session = Session {
+            number: self.opened,
+            log: state.log.clone(),
+            epoch: state.epoch,
+        };
         let mut sessions = node.session.subscribe();
         node.session.send_replace(Some(session));
         sessions.mark_unchanged();
         node.pulse.follows(Ok(()));
         node.pulse.set_ready(Ready::Yes);
-        let mut watch = Watch { log: state.log.clone(), newest: node.mark(), low: 0, foreign: 0 };
+        let mut watch = Watch {
+            log: state.log.clone(),
+            newest: node.mark(),
+            low: 0,
+            foreign: 0,
+        };
         loop {
             let live = tokio::select! {
             biased;
@@ -144,7 +160,11 @@ impl Follower<'_> {
         let node = self.node;
         let name = node.draw_epoch();
         let ends = self.distrusted.map(|(_, ends)| ends);
-        let group = Group { node: node.draw_node(), counter: 0, kind: Kind::Epoch { name, ends } };
+        let group = Group {
+            node: node.draw_node(),
+            counter: 0,
+            kind: Kind::Epoch { name, ends },
+        };
         let log: u128 = node.rng.lock().random();
         let opening = Opening {
             log: LogId(format!("{log:032x}")),
@@ -161,10 +181,15 @@ impl Follower<'_> {
     fn obey(&self, opened: &Opened) -> Result<(), End> {
         let mut copy = self.node.copy.lock();
         let own = &copy.retention.bounds;
-        let newer = || End::Unusable("the broker's log was created by a newer version of Tidings".to_owned());
+        let newer = || {
+            End::Unusable("the broker's log was created by a newer version of Tidings".to_owned())
+        };
         let bounds = meta::decode(&opened.meta, own).ok_or_else(newer)?;
         if bounds != *own {
-            tracing::warn!("the broker's log was created with other limits of live keys than this node has; they hold");
+            tracing::warn!(
+                "the broker's log was created with other limits of live keys than this node has; \
+                 they hold"
+            );
             copy.retention.bounds = bounds;
         }
         Ok(())
@@ -173,17 +198,26 @@ impl Follower<'_> {
     /// Compares the copy of the log with the log.
     async fn check_line(&mut self, state: &State) -> Result<(), End> {
         let node = self.node;
-        let Some(newest) = self.newest() else { return Ok(()) };
+        let Some(newest) = self.newest() else {
+            return Ok(());
+        };
         let (log, chained) = {
             let copy = node.copy.lock();
-            (copy.log.clone(), copy.fold.as_ref().is_some_and(|fold| fold.chained))
+            (
+                copy.log.clone(),
+                copy.fold.as_ref().is_some_and(|fold| fold.chained),
+            )
         };
         if log.as_ref() != Some(&state.log) {
             return Err(End::Rebuild("another_log"));
         }
         if newest.mark <= state.trimmed {
             // What stands there is gone. A node that was at that place has missed nothing.
-            return if newest.mark == state.trimmed { Ok(()) } else { Err(End::Rebuild("behind")) };
+            return if newest.mark == state.trimmed {
+                Ok(())
+            } else {
+                Err(End::Rebuild("behind"))
+            };
         }
         let before = Mark(newest.mark.0.saturating_sub(1));
         let mut page = node.broker.page(before, 1).await;
@@ -242,23 +276,40 @@ impl Follower<'_> {
 
     /// Says what follows from a group that does not follow the newest one here.
     async fn broken(&self) -> Result<End, End> {
-        let Some(newest) = self.newest() else { return Ok(End::Reopen("there is no copy of it".to_owned())) };
-        let page = self.node.broker.page(Mark(newest.mark.0.saturating_sub(1)), 1).await?;
+        let Some(newest) = self.newest() else {
+            return Ok(End::Reopen("there is no copy of it".to_owned()));
+        };
+        let page = self
+            .node
+            .broker
+            .page(Mark(newest.mark.0.saturating_sub(1)), 1)
+            .await?;
         let is_there = page.first().is_some_and(|raw| is_at(raw, &newest));
         // If the newest group is not there either, the log has lost it. Opening it finds that out.
-        Ok(if is_there { End::Rebuild("broken") } else { End::Reopen("it has lost groups".to_owned()) })
+        Ok(if is_there {
+            End::Rebuild("broken")
+        } else {
+            End::Reopen("it has lost groups".to_owned())
+        })
     }
 
     /// Returns where the newest group here stands.
     fn newest(&self) -> Option<Place> {
-        self.node.copy.lock().fold.as_ref().map(|fold| fold.places.newest())
+        self.node
+            .copy
+            .lock()
+            .fold
+            .as_ref()
+            .map(|fold| fold.places.newest())
     }
 
     /// Folds a group that has come, and those that are missing before it.
     async fn take(&mut self, raw: &Raw) -> Result<(), End> {
         match self.node.take(raw)? {
             Taken::Yes => Ok(()),
-            Taken::Other => Err(End::Reopen("another group has the place of one that was read here".to_owned())),
+            Taken::Other => Err(End::Reopen(
+                "another group has the place of one that was read here".to_owned(),
+            )),
             Taken::Later => {
                 self.node.tally.count(|counts| counts.gaps_repaired += 1);
                 self.catch_up(raw.mark).await
@@ -284,12 +335,18 @@ impl Follower<'_> {
             node.pulse.lags(0);
         }
         // An answer may have been on its way while this node went on.
-        watch.low = if state.head < watch.newest { watch.low + 1 } else { 0 };
+        watch.low = if state.head < watch.newest {
+            watch.low + 1
+        } else {
+            0
+        };
         watch.newest = mark;
         let known = node.copy.lock().epochs.current() == state.epoch;
         watch.foreign = if known { 0 } else { watch.foreign + 1 };
         if watch.low >= MAX_LOW_HEADS || watch.foreign >= MAX_LOW_HEADS {
-            return Err(End::Reopen("its end is not the one that was read here".to_owned()));
+            return Err(End::Reopen(
+                "its end is not the one that was read here".to_owned(),
+            ));
         }
         Ok(())
     }
@@ -328,7 +385,9 @@ impl From<Broken> for End {
 impl From<bootstrap::Error> for End {
     fn from(error: bootstrap::Error) -> Self {
         match error {
-            bootstrap::Error::Failure(failure @ Failure::Gone(_)) => Self::Reopen(failure.to_string()),
+            bootstrap::Error::Failure(failure @ Failure::Gone(_)) => {
+                Self::Reopen(failure.to_string())
+            }
             bootstrap::Error::Failure(failure) => failure.into(),
             bootstrap::Error::Broken(broken @ Broken::Line(_)) => Self::Reopen(broken.to_string()),
             bootstrap::Error::Broken(broken) => broken.into(),

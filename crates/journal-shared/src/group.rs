@@ -154,8 +154,15 @@ impl Group {
     pub(crate) fn encode(&self) -> Encoded {
         match &self.kind {
             Kind::Units(units) => {
-                let units: Vec<_> = units.iter().map(|unit| (unit.encode(), unit.records())).collect();
-                encode_units(self.node, self.counter, units.iter().map(|(bytes, records)| (&**bytes, *records)))
+                let units: Vec<_> = units
+                    .iter()
+                    .map(|unit| (unit.encode(), unit.records()))
+                    .collect();
+                encode_units(
+                    self.node,
+                    self.counter,
+                    units.iter().map(|(bytes, records)| (&**bytes, *records)),
+                )
             }
             Kind::Epoch { name, ends } => {
                 let mut bytes = head(2, self.node, self.counter);
@@ -204,7 +211,13 @@ pub(crate) fn decode(bytes: &[u8]) -> Decoded {
                 3 => Some(Kind::Barrier),
                 _ => return Decoded::Newer(VERSION),
             };
-            kind.map_or(Decoded::Foreign, |kind| Decoded::Group(Group { node, counter, kind }))
+            kind.map_or(Decoded::Foreign, |kind| {
+                Decoded::Group(Group {
+                    node,
+                    counter,
+                    kind,
+                })
+            })
         }
     }
 }
@@ -227,7 +240,9 @@ fn seal(mut bytes: Vec<u8>, positions: u64) -> Encoded {
 /// newer. `None` if it is not a group.
 #[expect(clippy::type_complexity, reason = "used twice, right here")]
 fn split(bytes: &[u8]) -> Option<Result<(u8, NodeId, u64, &[u8]), u8>> {
-    let (content, hash) = bytes.split_last_chunk::<8>().filter(|_| bytes.len() <= MAX_BYTES)?;
+    let (content, hash) = bytes
+        .split_last_chunk::<8>()
+        .filter(|_| bytes.len() <= MAX_BYTES)?;
     let mut reader = Reader(content);
     if reader.array()? != MAGIC || u64::from_le_bytes(*hash) != xxh3_64(content) {
         return None;
@@ -236,12 +251,19 @@ fn split(bytes: &[u8]) -> Option<Result<(u8, NodeId, u64, &[u8]), u8>> {
     if version > VERSION {
         return Some(Err(version));
     }
-    Some(Ok((kind, NodeId::read(&mut reader)?, reader.number()?, reader.0)))
+    Some(Ok((
+        kind,
+        NodeId::read(&mut reader)?,
+        reader.number()?,
+        reader.0,
+    )))
 }
 
 fn read_units(mut reader: Reader<'_>) -> Option<Kind> {
     let count = reader.count().filter(|count| *count <= MAX_UNITS)?;
-    let units = (0..count).map(|_| Unit::decode(&mut reader)).collect::<Option<_>>()?;
+    let units = (0..count)
+        .map(|_| Unit::decode(&mut reader))
+        .collect::<Option<_>>()?;
     reader.end(Kind::Units(units))
 }
 
@@ -281,7 +303,11 @@ fn read_append(reader: &mut Reader<'_>) -> Option<Append> {
     let condition = match reader.number()? {
         0 => None,
         1 => Some(Condition::Absent(reader.topic()?, reader.text()?.into())),
-        2 => Some(Condition::Current(reader.topic()?, reader.text()?.into(), reader.position()?)),
+        2 => Some(Condition::Current(
+            reader.topic()?,
+            reader.text()?.into(),
+            reader.position()?,
+        )),
         _ => return None,
     };
     let receipt = match reader.number()? {
@@ -291,5 +317,10 @@ fn read_append(reader: &mut Reader<'_>) -> Option<Append> {
     };
     let count = reader.count()?;
     let records = (0..count).map(|_| reader.record()).collect::<Option<_>>()?;
-    Some(Append { records, receipt, condition, now_ms: 0 })
+    Some(Append {
+        records,
+        receipt,
+        condition,
+        now_ms: 0,
+    })
 }

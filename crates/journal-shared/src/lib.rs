@@ -11,8 +11,8 @@
 //! - `options`: the options of a node
 //! - `codec`, `group`: what a node appends in one step, and how it is encoded; `meta`: what stands
 //!   in the log from its creation on
-//! - `fold`: makes the log out of the groups; `places`: where they stand; `verdicts`: a hash of what
-//!   was decided
+//! - `fold`: makes the log out of the groups; `places`: where they stand; `verdicts`: a hash of
+//!   what was decided
 //! - `snapshot`, `restore`: the fold at a place, written down and made again
 //! - `node`: what the parts of a node share; `queue`, `outbox`: what waits to be appended, and what
 //!   was appended a short while ago; `certain`, `pulse`, `tally`: questions, health, figures

@@ -34,7 +34,10 @@ pub(crate) fn decode(meta: &[u8], own: &Bounds) -> Option<Bounds> {
     let count = reader.count().filter(|count| *count <= MAX_POOLS)?;
     let mut written = Vec::new();
     for _ in 0..count {
-        written.push((reader.text()?.to_owned(), usize::try_from(reader.number()?).ok()?));
+        written.push((
+            reader.text()?.to_owned(),
+            usize::try_from(reader.number()?).ok()?,
+        ));
     }
     reader.end(own.as_written(&written))
 }

@@ -114,7 +114,11 @@ impl Node {
             generation: 0,
             changes: 0,
         };
-        let known = Known { trimmed: Mark::default(), snapshot: None, since: Instant::now() };
+        let known = Known {
+            trimmed: Mark::default(),
+            snapshot: None,
+            since: Instant::now(),
+        };
         Self {
             broker,
             rng: Mutex::new(rng),
@@ -147,7 +151,9 @@ impl Node {
     /// Has the log opened again, if `number` is the session that holds.
     pub(crate) fn reopen(&self, number: u64) {
         self.session.send_if_modified(|session| {
-            let holds = session.as_ref().is_some_and(|session| session.number == number);
+            let holds = session
+                .as_ref()
+                .is_some_and(|session| session.number == number);
             if holds {
                 *session = None;
             }
@@ -159,7 +165,12 @@ impl Node {
     pub(crate) fn take(&self, raw: &Raw) -> Result<Taken, Broken> {
         let applied = {
             let mut copy = self.copy.lock();
-            let Copy { fold: Some(fold), .. } = &mut *copy else { return Ok(Taken::Later) };
+            let Copy {
+                fold: Some(fold), ..
+            } = &mut *copy
+            else {
+                return Ok(Taken::Later);
+            };
             match fold.order(raw) {
                 Order::Known => return Ok(Taken::Yes),
                 Order::Later => return Ok(Taken::Later),
@@ -167,7 +178,8 @@ impl Node {
                 Order::Next => {}
             }
             let applied = fold.apply(raw)?;
-            let (epochs, head, log_ms) = (fold.replica.epochs().clone(), fold.head(), fold.log_ms());
+            let (epochs, head, log_ms) =
+                (fold.replica.epochs().clone(), fold.head(), fold.log_ms());
             copy.changes += u64::from(matches!(applied.outcome, Outcome::Units(_)));
             (copy.head, copy.log_ms, copy.folded_at) = (head, log_ms, Instant::now());
             match applied.outcome {
@@ -204,10 +216,12 @@ impl Node {
                     Void::OutOfTurn => "out_of_turn",
                     Void::Foreign => "foreign",
                 };
-                self.tally.count(|counts| *counts.voids.entry(name).or_default() += 1);
+                self.tally
+                    .count(|counts| *counts.voids.entry(name).or_default() += 1);
                 if *why == Void::Foreign && !self.told_foreign.swap(true, Ordering::Relaxed) {
                     tracing::error!(
-                        "somebody else writes to the broker's log; what is not from a node of it is skipped"
+                        "somebody else writes to the broker's log; what is not from a node of it \
+                         is skipped"
                     );
                 }
             }
@@ -220,7 +234,9 @@ impl Node {
                 };
                 if answers.iter().any(|answer| why(answer).is_some()) {
                     let voids = answers.iter().filter_map(why);
-                    self.tally.count(|counts| voids.for_each(|why| *counts.voids.entry(why).or_default() += 1));
+                    self.tally.count(|counts| {
+                        voids.for_each(|why| *counts.voids.entry(why).or_default() += 1);
+                    });
                 }
             }
         }
@@ -228,12 +244,16 @@ impl Node {
 
     /// Answers those who wait for a group.
     fn land(&self, applied: Applied) {
-        let Some((node, counter)) = applied.from else { return };
+        let Some((node, counter)) = applied.from else {
+            return;
+        };
         if let Outcome::Void(Void::OutOfTurn) = applied.outcome {
             self.give_up(node, counter);
             return;
         }
-        let Some(flight) = self.flights.take(node, counter) else { return };
+        let Some(flight) = self.flights.take(node, counter) else {
+            return;
+        };
         if let Some(question) = flight.ticket {
             self.certain.answer(question);
         }
@@ -251,7 +271,9 @@ impl Node {
     /// Gives up the groups of a node of this process from `counter` on: they can't be accepted any
     /// more. Their callers are told, and none of them is sent again.
     pub(crate) fn give_up(&self, node: NodeId, counter: u64) {
-        let given_up = self.flights.take_all(|known, number| known == node && number >= counter);
+        let given_up = self
+            .flights
+            .take_all(|known, number| known == node && number >= counter);
         if given_up.is_empty() {
             return;
         }
@@ -275,13 +297,17 @@ impl Node {
             copy.generation += 1;
             copy.changes = 0;
             copy.log = Some(log);
-            self.tails.tell(&News::Rebuilt(copy.head, copy.epochs.clone()));
+            self.tails
+                .tell(&News::Rebuilt(copy.head, copy.epochs.clone()));
             copy.fold = Some(fold);
         }
         // What was appended and is in a snapshot was never decided here.
         let copy = self.copy.lock();
         let Some(fold) = &copy.fold else { return };
-        for flight in self.flights.take_all(|node, counter| counter <= fold.last_of(node)) {
+        for flight in self
+            .flights
+            .take_all(|node, counter| counter <= fold.last_of(node))
+        {
             if let Some(question) = flight.ticket {
                 self.certain.answer(question);
             }
@@ -295,7 +321,8 @@ impl Node {
         self.pulse.set_ready(Ready::NotYet);
         let fold = self.copy.lock().fold.take();
         drop(fold);
-        self.tally.count(|counts| *counts.generations.entry(why).or_default() += 1);
+        self.tally
+            .count(|counts| *counts.generations.entry(why).or_default() += 1);
     }
 
     /// Notes the state that the broker has told.
@@ -315,7 +342,11 @@ impl Node {
     }
 
     fn set_known(&self, trimmed: Mark, snapshot: Option<SnapshotId>) {
-        *self.known.lock() = Known { trimmed, snapshot, since: Instant::now() };
+        *self.known.lock() = Known {
+            trimmed,
+            snapshot,
+            since: Instant::now(),
+        };
         let mut copy = self.copy.lock();
         copy.changes = 0;
         if let Some(fold) = &mut copy.fold {
@@ -325,12 +356,20 @@ impl Node {
 
     /// Returns the mark of the newest group that was folded.
     pub(crate) fn mark(&self) -> Mark {
-        self.copy.lock().fold.as_ref().map_or(Mark::default(), |fold| fold.places.newest().mark)
+        self.copy
+            .lock()
+            .fold
+            .as_ref()
+            .map_or(Mark::default(), |fold| fold.places.newest().mark)
     }
 
     /// Returns the newest group of a node that was folded.
     pub(crate) fn last_of(&self, node: NodeId) -> u64 {
-        self.copy.lock().fold.as_ref().map_or(0, |fold| fold.last_of(node))
+        self.copy
+            .lock()
+            .fold
+            .as_ref()
+            .map_or(0, |fold| fold.last_of(node))
     }
 }
 

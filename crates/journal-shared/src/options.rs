@@ -15,6 +15,9 @@ pub struct Options {
 impl Options {
     /// Returns the options of a node that keeps this much, with a random seed.
     pub fn new(retention: Retention) -> Self {
-        Self { retention, seed: rand::random() }
+        Self {
+            retention,
+            seed: rand::random(),
+        }
     }
 }

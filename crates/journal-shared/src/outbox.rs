@@ -47,7 +47,12 @@ impl Outbox {
     /// Adds a group that was acknowledged.
     pub(crate) fn push(&mut self, node: NodeId, counter: u64, group: Encoded, now: Instant) {
         self.bytes += group.bytes.len();
-        self.sent.push_back(Sent { node, counter, group, at: now });
+        self.sent.push_back(Sent {
+            node,
+            counter,
+            group,
+            at: now,
+        });
         while let Some(oldest) = self.sent.front()
             && (self.bytes > MAX_BYTES || now.saturating_duration_since(oldest.at) > MAX_AGE)
         {
@@ -98,13 +103,17 @@ impl Outbox {
                 continue;
             }
             let follows = match before {
-                Some((node, counter)) if node == sent.node => counter.max(last(node)) + 1 == sent.counter,
+                Some((node, counter)) if node == sent.node => {
+                    counter.max(last(node)) + 1 == sent.counter
+                }
                 _ => last(sent.node) + 1 == sent.counter,
             };
             if is_moving || !follows {
                 is_moving = true;
                 (sent.node, sent.counter) = fresh();
-                let Some(group) = group::readdress(&sent.group, sent.node, sent.counter) else { continue };
+                let Some(group) = group::readdress(&sent.group, sent.node, sent.counter) else {
+                    continue;
+                };
                 sent.group = group;
                 plan.moved.push((at, (sent.node, sent.counter)));
             }

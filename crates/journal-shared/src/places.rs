@@ -46,7 +46,13 @@ pub(crate) struct Places {
 impl Places {
     /// Creates the places of a log of which nothing is read up to `base`.
     pub(crate) fn new(base: Place) -> Self {
-        Self { newest: base, recent: [base].into(), ends: [(base, 0)].into(), bytes: 0, voids: VecDeque::new() }
+        Self {
+            newest: base,
+            recent: [base].into(),
+            ends: [(base, 0)].into(),
+            bytes: 0,
+            voids: VecDeque::new(),
+        }
     }
 
     /// Returns where the newest group stands.
@@ -62,14 +68,23 @@ impl Places {
             self.recent.pop_front();
         }
         self.recent.push_back(place);
-        if self.ends.back().is_none_or(|(_, end)| self.bytes - end >= STEP_BYTES) {
+        if self
+            .ends
+            .back()
+            .is_none_or(|(_, end)| self.bytes - end >= STEP_BYTES)
+        {
             self.ends.push_back((place, self.bytes));
         }
     }
 
     /// Notes that `count` positions from `first` on show nothing.
     pub(crate) fn add_void(&mut self, first: Position, count: u64) {
-        let Some(last) = count.checked_sub(1).map(|more| Position::new(first.get() + more)) else { return };
+        let Some(last) = count
+            .checked_sub(1)
+            .map(|more| Position::new(first.get() + more))
+        else {
+            return;
+        };
         match self.voids.back_mut() {
             Some(range) if range.1.next() == first => range.1 = last,
             _ => self.voids.push_back((first, last)),
@@ -84,24 +99,35 @@ impl Places {
     /// Returns whether a position shows nothing.
     pub(crate) fn is_void(&self, position: Position) -> bool {
         let nth = self.voids.partition_point(|(_, last)| *last < position);
-        self.voids.get(nth).is_some_and(|(first, _)| *first <= position)
+        self.voids
+            .get(nth)
+            .is_some_and(|(first, _)| *first <= position)
     }
 
     /// Returns the positions behind `position` that show nothing.
     pub(crate) fn voids_after(&self, position: Position) -> impl Iterator<Item = Range> {
-        self.voids.iter().copied().filter(move |(_, last)| *last > position)
+        self.voids
+            .iter()
+            .copied()
+            .filter(move |(_, last)| *last > position)
     }
 
     /// Returns the tag of the group at `mark`, or `None` if it is not known.
     pub(crate) fn tag_at(&self, mark: Mark) -> Option<Tag> {
-        let nth = self.recent.binary_search_by_key(&mark, |place| place.mark).ok()?;
+        let nth = self
+            .recent
+            .binary_search_by_key(&mark, |place| place.mark)
+            .ok()?;
         self.recent.get(nth).map(|place| place.tag)
     }
 
     /// Returns the newest group that stands at least `back` groups before the newest one, and the
     /// groups from there on.
     pub(crate) fn back(&self, back: usize) -> impl Iterator<Item = Place> {
-        self.recent.iter().copied().skip((self.recent.len().saturating_sub(1)).saturating_sub(back))
+        self.recent
+            .iter()
+            .copied()
+            .skip((self.recent.len().saturating_sub(1)).saturating_sub(back))
     }
 
     /// Returns how many groups [`Places::back`] can go back.
@@ -123,9 +149,18 @@ impl Places {
         if limit >= self.newest.position || least >= self.newest.mark {
             return self.newest;
         }
-        let is_good = |(place, bytes): &&(Place, u64)| place.mark >= least && self.bytes - bytes <= most + STEP_BYTES;
-        let wanted = self.ends.iter().rev().find(|(place, _)| place.position <= limit).filter(is_good);
-        wanted.or_else(|| self.ends.iter().find(is_good)).map_or(self.newest, |(place, _)| *place)
+        let is_good = |(place, bytes): &&(Place, u64)| {
+            place.mark >= least && self.bytes - bytes <= most + STEP_BYTES
+        };
+        let wanted = self
+            .ends
+            .iter()
+            .rev()
+            .find(|(place, _)| place.position <= limit)
+            .filter(is_good);
+        wanted
+            .or_else(|| self.ends.iter().find(is_good))
+            .map_or(self.newest, |(place, _)| *place)
     }
 
     /// Forgets what stands at or before `mark`, because the log is truncated to there.
@@ -135,7 +170,10 @@ impl Places {
         {
             self.ends.pop_front();
         }
-        let base = self.ends.front().map_or(Position::START, |(place, _)| place.position);
+        let base = self
+            .ends
+            .front()
+            .map_or(Position::START, |(place, _)| place.position);
         while self.voids.front().is_some_and(|(_, last)| *last <= base) {
             self.voids.pop_front();
         }

@@ -47,7 +47,10 @@ struct State {
 
 impl Pulse {
     pub(crate) fn new() -> Self {
-        Self { state: Mutex::default(), ready: watch::Sender::new(Ready::NotYet) }
+        Self {
+            state: Mutex::default(),
+            ready: watch::Sender::new(Ready::NotYet),
+        }
     }
 
     /// The broker has answered.
@@ -92,7 +95,10 @@ impl Pulse {
     /// Waits until the log was read, or can't be.
     pub(crate) async fn ready(&self) -> Result<(), Error> {
         let mut ready = self.ready.subscribe();
-        let known = ready.wait_for(|ready| *ready != Ready::NotYet).await.map(|ready| ready.clone());
+        let known = ready
+            .wait_for(|ready| *ready != Ready::NotYet)
+            .await
+            .map(|ready| ready.clone());
         match known {
             Ok(Ready::Never(why)) => Err(Error::Closed(why)),
             _ => Ok(()),
@@ -102,14 +108,18 @@ impl Pulse {
     /// Returns whether the broker answers and the log was read.
     pub(crate) fn is_up(&self) -> bool {
         let state = self.state.lock();
-        let answers = state.answered_at.is_some_and(|at| at.elapsed() <= MAX_SILENCE);
+        let answers = state
+            .answered_at
+            .is_some_and(|at| at.elapsed() <= MAX_SILENCE);
         answers && state.follow.is_none() && *self.ready.borrow() == Ready::Yes
     }
 
     /// Returns by how much and for how long the node is behind, and whether it has diverged.
     pub(crate) fn lag(&self) -> (u64, Duration, bool) {
         let state = self.state.lock();
-        let (positions, since) = state.behind.map_or((0, Duration::ZERO), |(since, by)| (by, since.elapsed()));
+        let (positions, since) = state
+            .behind
+            .map_or((0, Duration::ZERO), |(since, by)| (by, since.elapsed()));
         (positions, since, state.diverged)
     }
 
@@ -119,14 +129,17 @@ impl Pulse {
         let ready = self.ready.borrow().clone();
         let by_itself = |what: String| Err(Error::Closed(format!("{what}; it recovers by itself")));
         if state.diverged {
-            let why =
-                "this node has made something else of the log than another one; restart it, and report it as a fault";
+            let why = "this node has made something else of the log than another one; restart it, \
+                       and report it as a fault";
             return Err(Error::Closed(why.to_owned()));
         }
         match ready {
             Ready::Never(why) => return Err(Error::Closed(why)),
             Ready::NotYet => {
-                let why = state.follow.as_deref().unwrap_or("it has not been read to its end yet");
+                let why = state
+                    .follow
+                    .as_deref()
+                    .unwrap_or("it has not been read to its end yet");
                 return by_itself(format!("the broker's log is not here: {why}"));
             }
             Ready::Yes => {}
@@ -134,13 +147,21 @@ impl Pulse {
         if let Some(why) = &state.follow {
             return by_itself(format!("the broker's log can't be followed: {why}"));
         }
-        if state.answered_at.is_none_or(|at| at.elapsed() > MAX_SILENCE) {
-            return by_itself(format!("the broker has not answered for {} s", MAX_SILENCE.as_secs()));
+        if state
+            .answered_at
+            .is_none_or(|at| at.elapsed() > MAX_SILENCE)
+        {
+            return by_itself(format!(
+                "the broker has not answered for {} s",
+                MAX_SILENCE.as_secs()
+            ));
         }
         if let Some((since, by)) = state.behind
             && since.elapsed() > MAX_LAG
         {
-            return by_itself(format!("this node is {by} positions behind the broker's log"));
+            return by_itself(format!(
+                "this node is {by} positions behind the broker's log"
+            ));
         }
         match &state.append {
             Some(why) => by_itself(format!("the broker takes nothing: {why}")),

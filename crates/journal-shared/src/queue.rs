@@ -54,7 +54,11 @@ impl Caller {
 impl Queue {
     pub(crate) fn new() -> Self {
         let (line, arrived) = (Mutex::default(), Notify::new());
-        Self { line, room: Arc::new(Semaphore::new(MAX_BYTES)), arrived }
+        Self {
+            line,
+            room: Arc::new(Semaphore::new(MAX_BYTES)),
+            arrived,
+        }
     }
 
     /// Queues a unit of about `weight` bytes, and returns what came of it. The space for it is
@@ -75,10 +79,22 @@ impl Queue {
             if line.closed {
                 return Err(closed());
             }
-            line.units.push_back(Waiting { unit, records, caller: Caller { answer, deadline, _room: room } });
+            line.units.push_back(Waiting {
+                unit,
+                records,
+                caller: Caller {
+                    answer,
+                    deadline,
+                    _room: room,
+                },
+            });
         }
         self.arrived.notify_one();
-        timeout_at(deadline, answered).await.ok().and_then(Result::ok).unwrap_or_else(|| Err(late()))
+        timeout_at(deadline, answered)
+            .await
+            .ok()
+            .and_then(Result::ok)
+            .unwrap_or_else(|| Err(late()))
     }
 
     /// Waits until units may have arrived.
@@ -110,7 +126,10 @@ impl Queue {
 
     /// Drops the units whose callers were told that nothing is certain.
     pub(crate) fn purge(&self, now: Instant) {
-        self.line.lock().units.retain(|waiting| waiting.caller.deadline > now);
+        self.line
+            .lock()
+            .units
+            .retain(|waiting| waiting.caller.deadline > now);
     }
 
     /// Takes no units any more.
@@ -162,26 +181,36 @@ impl Flights {
     /// Takes a group out.
     pub(crate) fn take(&self, node: NodeId, counter: u64) -> Option<Flight> {
         let mut flights = self.0.lock();
-        let nth = flights.iter().position(|flight| flight.node == node && flight.counter == counter)?;
+        let nth = flights
+            .iter()
+            .position(|flight| flight.node == node && flight.counter == counter)?;
         flights.remove(nth)
     }
 
     pub(crate) fn has(&self, node: NodeId, counter: u64) -> bool {
-        self.0.lock().iter().any(|flight| flight.node == node && flight.counter == counter)
+        self.0
+            .lock()
+            .iter()
+            .any(|flight| flight.node == node && flight.counter == counter)
     }
 
-    /// Returns whether a group is still to be appended, because not all of its callers have been told
-    /// that nothing is certain. `None` if it is not on its way.
+    /// Returns whether a group is still to be appended, because not all of its callers have been
+    /// told that nothing is certain. `None` if it is not on its way.
     pub(crate) fn is_wanted(&self, node: NodeId, counter: u64, now: Instant) -> Option<bool> {
         let flights = self.0.lock();
-        let flight = flights.iter().find(|flight| flight.node == node && flight.counter == counter)?;
+        let flight = flights
+            .iter()
+            .find(|flight| flight.node == node && flight.counter == counter)?;
         Some(flight.deadline().is_none_or(|deadline| deadline > now))
     }
 
     /// Notes that a group belongs to another node now.
     pub(crate) fn readdress(&self, from: (NodeId, u64), to: (NodeId, u64)) {
         let mut flights = self.0.lock();
-        if let Some(flight) = flights.iter_mut().find(|flight| (flight.node, flight.counter) == from) {
+        if let Some(flight) = flights
+            .iter_mut()
+            .find(|flight| (flight.node, flight.counter) == from)
+        {
             (flight.node, flight.counter) = to;
         }
     }
@@ -189,7 +218,9 @@ impl Flights {
     /// Takes the groups out that `choose` chooses.
     pub(crate) fn take_all(&self, choose: impl Fn(NodeId, u64) -> bool) -> Vec<Flight> {
         let mut flights = self.0.lock();
-        let (taken, rest) = flights.drain(..).partition(|flight| choose(flight.node, flight.counter));
+        let (taken, rest) = flights
+            .drain(..)
+            .partition(|flight| choose(flight.node, flight.counter));
         *flights = rest;
         taken.into()
     }

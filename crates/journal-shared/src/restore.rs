@@ -41,7 +41,11 @@ impl Restoring {
         for (key, kept, end_ms) in cut.receipts {
             replica.keep_receipt(key, kept, end_ms);
         }
-        Self { fold, taken_at: cut.taken_at, entries: cut.entries.into_iter().peekable() }
+        Self {
+            fold,
+            taken_at: cut.taken_at,
+            entries: cut.entries.into_iter().peekable(),
+        }
     }
 
     /// Returns the mark after which groups are missing.
@@ -64,7 +68,10 @@ impl Restoring {
     pub(crate) fn recall(&mut self, raw: &Raw) -> Result<(), Broken> {
         let decoded = group::decode(&raw.bytes);
         if let Decoded::Newer(format) = decoded {
-            return Err(Broken::Newer { mark: raw.mark, format });
+            return Err(Broken::Newer {
+                mark: raw.mark,
+                format,
+            });
         }
         skip_hole(&mut self.fold, raw, &decoded)?;
         let head = self.fold.head();
@@ -73,7 +80,11 @@ impl Restoring {
         match decoded {
             Decoded::Group(group) => {
                 taken = group.kind.positions();
-                let units = if let Kind::Units(units) = group.kind { units } else { Vec::new() };
+                let units = if let Kind::Units(units) = group.kind {
+                    units
+                } else {
+                    Vec::new()
+                };
                 let appends = units.into_iter().filter_map(|unit| match unit {
                     Unit::Append(append) => Some(append.records),
                     Unit::Erase(..) => None,
@@ -87,7 +98,11 @@ impl Restoring {
             _ => {}
         }
         let position = Position::new(head.get() + taken);
-        let place = Place { mark: raw.mark, tag: Tag::of(&raw.bytes), position };
+        let place = Place {
+            mark: raw.mark,
+            tag: Tag::of(&raw.bytes),
+            position,
+        };
         self.fold.places.push(place, raw.bytes.len());
         Ok(())
     }
@@ -110,7 +125,12 @@ impl Restoring {
     /// Adds a record that stands at `position`, unless it shows nothing there or is gone.
     fn add(&mut self, position: Position, record: Record) {
         let replica = &self.fold.replica;
-        let is_hidden = || record.topics.iter().all(|topic| replica.floor_of(topic) >= position);
+        let is_hidden = || {
+            record
+                .topics
+                .iter()
+                .all(|topic| replica.floor_of(topic) >= position)
+        };
         if record.is_keyed() || self.fold.places.is_void(position) || is_hidden() {
             return; // a live record with a key is in the snapshot
         }
@@ -134,12 +154,25 @@ pub(crate) fn skip_hole(fold: &mut Fold, raw: &Raw, decoded: &Decoded) -> Result
     if fold.order(raw) == Order::Next {
         return Ok(());
     }
-    let (Some(tag), Decoded::Group(group)) = (raw.previous, decoded) else { return Err(Broken::Line(raw.mark)) };
-    let before = raw.mark.0.checked_sub(group.kind.positions()).filter(|before| *before >= fold.head().get());
+    let (Some(tag), Decoded::Group(group)) = (raw.previous, decoded) else {
+        return Err(Broken::Line(raw.mark));
+    };
+    let before = raw
+        .mark
+        .0
+        .checked_sub(group.kind.positions())
+        .filter(|before| *before >= fold.head().get());
     let before = before.ok_or(Broken::Line(raw.mark))?;
     let (mark, position) = (Mark(before), Position::new(before));
     fold.replica.raise_all(position);
     fold.replica.pass(position);
-    fold.places.push(Place { mark, tag, position }, 0);
+    fold.places.push(
+        Place {
+            mark,
+            tag,
+            position,
+        },
+        0,
+    );
     Ok(())
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_journal::{
-    Append, Appended, BrokerVitals, Earlier, Epochs, Error, EventId, Holding, Journal, Limit, Page, Position, Replica,
-    Selector, StoredReceipt, Tail, TopicName, Vitals,
+    Append, Appended, BrokerVitals, Earlier, Epochs, Error, EventId, Holding, Journal, Limit, Page,
+    Position, Replica, Selector, StoredReceipt, Tail, TopicName, Vitals,
 };
 use tokio::sync::broadcast;
 use tokio::time::{Instant, sleep};
@@ -40,7 +40,9 @@ impl Shared {
     /// Creates the log of a node. It holds nothing, and connects to nothing, before
     /// [`Shared::run`].
     pub fn new(broker: Arc<dyn Broker>, options: Options) -> Arc<Self> {
-        Arc::new(Self { node: Node::new(broker, options) })
+        Arc::new(Self {
+            node: Node::new(broker, options),
+        })
     }
 
     /// Opens the broker's log and follows it until [`Journal::close`]: reads what there is, appends
@@ -78,14 +80,22 @@ impl Shared {
     /// Returns a hash of everything that was decided up to a position, as far as other nodes have
     /// the same one.
     pub fn decisions(&self) -> Option<(Position, u64)> {
-        self.node.copy.lock().fold.as_ref().and_then(|fold| fold.verdicts.newest())
+        self.node
+            .copy
+            .lock()
+            .fold
+            .as_ref()
+            .and_then(|fold| fold.verdicts.newest())
     }
 
     /// Compares a hash that another node has returned from [`Shared::decisions`]. If this node
     /// decided otherwise, it is of no use any more, and its health says so. Returns whether it did.
     pub fn compare(&self, position: Position, hash: u64) -> bool {
         let copy = self.node.copy.lock();
-        let differs = copy.fold.as_ref().is_some_and(|fold| fold.verdicts.differ(position, hash));
+        let differs = copy
+            .fold
+            .as_ref()
+            .is_some_and(|fold| fold.verdicts.differ(position, hash));
         drop(copy);
         if differs {
             tracing::error!(%position, "another node has made something else of the same log");
@@ -98,7 +108,11 @@ impl Shared {
     async fn submit(&self, unit: Unit, weight: usize) -> Result<Answer, Error> {
         let encode = move || {
             let (bytes, records) = (unit.encode(), unit.records());
-            if bytes.len() > MAX_UNIT_BYTES { Err(too_large(bytes.len())) } else { Ok((bytes, records)) }
+            if bytes.len() > MAX_UNIT_BYTES {
+                Err(too_large(bytes.len()))
+            } else {
+                Ok((bytes, records))
+            }
         };
         if self.node.queue.is_closed() {
             return Err(closed());
@@ -106,13 +120,19 @@ impl Shared {
         if weight > 2 * MAX_UNIT_BYTES {
             return Err(too_large(weight));
         }
-        self.node.queue.submit(weight, encode, Instant::now() + APPEND_TIMEOUT).await
+        self.node
+            .queue
+            .submit(weight, encode, Instant::now() + APPEND_TIMEOUT)
+            .await
     }
 
     /// Reads the copy. Fails while it is made anew.
     fn read_copy<T>(&self, read: impl FnOnce(&Replica) -> T) -> Result<T, Error> {
         let copy = self.node.copy.lock();
-        let fold = copy.fold.as_ref().ok_or_else(|| Error::Uncertain("it is read from the broker".to_owned()))?;
+        let fold = copy
+            .fold
+            .as_ref()
+            .ok_or_else(|| Error::Uncertain("it is read from the broker".to_owned()))?;
         Ok(read(&fold.replica))
     }
 }
@@ -128,10 +148,19 @@ impl Journal for Shared {
     }
 
     async fn append(&self, append: Append) -> Result<Appended, Error> {
-        let receipt = append.receipt.as_ref().map_or(0, |receipt| receipt.key.len() + receipt.value.len());
-        let weight =
-            append.records.iter().map(|record| record.data.len() + 128 * (1 + record.topics.len())).sum::<usize>();
-        match self.submit(Unit::Append(append), weight + receipt + 128).await? {
+        let receipt = append
+            .receipt
+            .as_ref()
+            .map_or(0, |receipt| receipt.key.len() + receipt.value.len());
+        let weight = append
+            .records
+            .iter()
+            .map(|record| record.data.len() + 128 * (1 + record.topics.len()))
+            .sum::<usize>();
+        match self
+            .submit(Unit::Append(append), weight + receipt + 128)
+            .await?
+        {
             Answer::Appended(appended) => Ok(appended),
             Answer::Erased(_) => Err(in_vain()),
         }
@@ -142,18 +171,32 @@ impl Journal for Shared {
     }
 
     async fn certain(&self) -> Result<(), Error> {
-        self.node.certain.ask(Instant::now() + CERTAIN_TIMEOUT).await
+        self.node
+            .certain
+            .ask(Instant::now() + CERTAIN_TIMEOUT)
+            .await
     }
 
     fn tail(&self) -> Box<dyn Tail> {
         self.node.tails.open()
     }
 
-    async fn read(&self, selector: &Selector, after: Position, until: Position, limit: Limit) -> Result<Page, Error> {
+    async fn read(
+        &self,
+        selector: &Selector,
+        after: Position,
+        until: Position,
+        limit: Limit,
+    ) -> Result<Page, Error> {
         self.read_copy(|replica| replica.read(selector, after, until, limit))
     }
 
-    async fn read_before(&self, selector: &Selector, before: Position, limit: Limit) -> Result<Earlier, Error> {
+    async fn read_before(
+        &self,
+        selector: &Selector,
+        before: Position,
+        limit: Limit,
+    ) -> Result<Earlier, Error> {
         self.read_copy(|replica| replica.read_before(selector, before, limit))
     }
 
@@ -162,22 +205,32 @@ impl Journal for Shared {
     }
 
     fn floor(&self, selector: &Selector) -> Position {
-        self.read_copy(|replica| replica.floor(selector)).unwrap_or_default()
+        self.read_copy(|replica| replica.floor(selector))
+            .unwrap_or_default()
     }
 
     fn knows(&self, topic: &TopicName) -> bool {
-        self.read_copy(|replica| replica.knows(topic)).unwrap_or_default()
+        self.read_copy(|replica| replica.knows(topic))
+            .unwrap_or_default()
     }
 
     fn topics(&self, prefix: &str, after: Option<&TopicName>, most: usize) -> Vec<Holding> {
-        self.read_copy(|replica| replica.topics(prefix, after, most)).unwrap_or_default()
+        self.read_copy(|replica| replica.topics(prefix, after, most))
+            .unwrap_or_default()
     }
 
-    async fn erase(&self, topics: &[TopicName], until: EventId) -> Result<Vec<(TopicName, Position)>, Error> {
+    async fn erase(
+        &self,
+        topics: &[TopicName],
+        until: EventId,
+    ) -> Result<Vec<(TopicName, Position)>, Error> {
         let mut floors = Vec::new();
         for topics in topics.chunks(TOPICS_PER_UNIT) {
             let weight = topics.iter().map(|topic| topic.as_str().len() + 16).sum();
-            match self.submit(Unit::Erase(topics.to_vec(), until), weight).await? {
+            match self
+                .submit(Unit::Erase(topics.to_vec(), until), weight)
+                .await?
+            {
                 Answer::Erased(erased) => floors.extend(erased?),
                 Answer::Appended(_) => return Err(in_vain()),
             }
@@ -208,19 +261,40 @@ impl Journal for Shared {
     }
 
     fn health(&self) -> Result<(), Error> {
-        if self.node.queue.is_closed() { Err(closed()) } else { self.node.pulse.health() }
+        if self.node.queue.is_closed() {
+            Err(closed())
+        } else {
+            self.node.pulse.health()
+        }
     }
 
     fn vitals(&self) -> Vitals {
         let (lag_positions, lag, diverged) = self.node.pulse.lag();
         let trimmed = self.node.known.lock().trimmed;
         let copy = self.node.copy.lock();
-        let log_bytes = copy.fold.as_ref().map_or(0, |fold| fold.places.bytes_after(trimmed));
-        let vitals = copy.fold.as_ref().map(|fold| fold.replica.vitals()).unwrap_or_default();
+        let log_bytes = copy
+            .fold
+            .as_ref()
+            .map_or(0, |fold| fold.places.bytes_after(trimmed));
+        let vitals = copy
+            .fold
+            .as_ref()
+            .map(|fold| fold.replica.vitals())
+            .unwrap_or_default();
         drop(copy);
         let up = self.node.pulse.is_up();
-        let broker = BrokerVitals { up, lag_positions, lag, diverged, log_bytes, ..self.node.tally.vitals() };
-        Vitals { broker: Some(broker), ..vitals }
+        let broker = BrokerVitals {
+            up,
+            lag_positions,
+            lag,
+            diverged,
+            log_bytes,
+            ..self.node.tally.vitals()
+        };
+        Vitals {
+            broker: Some(broker),
+            ..vitals
+        }
     }
 
     async fn close(&self) {
@@ -235,5 +309,7 @@ impl Journal for Shared {
 }
 
 fn too_large(bytes: usize) -> Error {
-    Error::TooLarge(format!("What is published at once has {bytes} bytes; the most is {MAX_UNIT_BYTES}"))
+    Error::TooLarge(format!(
+        "What is published at once has {bytes} bytes; the most is {MAX_UNIT_BYTES}"
+    ))
 }

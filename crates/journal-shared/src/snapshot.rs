@@ -73,7 +73,9 @@ impl Cut {
     /// not many more than `most` bytes of groups stand after it.
     pub(crate) fn of(fold: &Fold, least: Mark, most: u64) -> Self {
         let replica = &fold.replica;
-        let oldest = replica.oldest_plain().map_or(fold.head(), |oldest| Position::new(oldest.get() - 1));
+        let oldest = replica
+            .oldest_plain()
+            .map_or(fold.head(), |oldest| Position::new(oldest.get() - 1));
         let base = fold.places.base(oldest, least, most);
         let mut entries = replica.keyed();
         if base.position > Position::START {
@@ -81,17 +83,27 @@ impl Cut {
             entries.sort_unstable_by_key(|entry| entry.id.position);
         }
         let (forgotten, floors) = replica.floors();
-        let floors = floors.map(|(topic, floor)| (topic.clone(), floor)).collect();
-        let receipts = replica.receipts().map(|(key, kept, end_ms)| (key.clone(), kept.clone(), end_ms));
+        let floors = floors
+            .map(|(topic, floor)| (topic.clone(), floor))
+            .collect();
+        let receipts = replica
+            .receipts()
+            .map(|(key, kept, end_ms)| (key.clone(), kept.clone(), end_ms));
         Self {
             base,
             taken_at: fold.places.newest(),
             clock: replica.clock().encode(),
             hash: fold.verdicts.hash(),
             epochs: fold.has_epoch.then(|| (**replica.epochs()).clone()),
-            senders: fold.senders.iter().map(|(node, sender)| (*node, *sender)).collect(),
+            senders: fold
+                .senders
+                .iter()
+                .map(|(node, sender)| (*node, *sender))
+                .collect(),
             entries,
-            receipts: receipts.filter(|(_, _, end_ms)| *end_ms > fold.log_ms()).collect(),
+            receipts: receipts
+                .filter(|(_, _, end_ms)| *end_ms > fold.log_ms())
+                .collect(),
             forgotten,
             floors,
             voids: fold.places.voids_after(base.position).collect(),
@@ -154,12 +166,16 @@ impl Cut {
                 item.put_epoch(epochs.current());
             }
         });
-        let earlier = self.epochs.iter().flat_map(Epochs::earlier).map(|(epoch, end)| {
-            item(2, |item| {
-                item.put_epoch(*epoch);
-                item.put_position(*end);
-            })
-        });
+        let earlier = self
+            .epochs
+            .iter()
+            .flat_map(Epochs::earlier)
+            .map(|(epoch, end)| {
+                item(2, |item| {
+                    item.put_epoch(*epoch);
+                    item.put_position(*end);
+                })
+            });
         let senders = self.senders.iter().map(|(node, sender)| {
             item(3, |item| {
                 node.put(item);
@@ -198,7 +214,12 @@ impl Cut {
                 item.put_time(*ms);
             })
         });
-        let rest = senders.chain(floors).chain(entries).chain(receipts).chain(voids).chain(times);
+        let rest = senders
+            .chain(floors)
+            .chain(entries)
+            .chain(receipts)
+            .chain(voids)
+            .chain(times);
         std::iter::once(head).chain(earlier).chain(rest)
     }
 }
@@ -214,7 +235,9 @@ impl Reading {
             if length > MAX_ITEM_BYTES || self.has_ended {
                 return Err(Unreadable::Damaged);
             }
-            let Some((item, after)) = after.split_at_checked(length) else { break };
+            let Some((item, after)) = after.split_at_checked(length) else {
+                break;
+            };
             self.take(item)?;
             rest = after;
         }
@@ -227,7 +250,9 @@ impl Reading {
         if !self.has_ended || !self.buffer.is_empty() {
             return Err(Unreadable::Damaged);
         }
-        let epochs = self.current.map(|current| Epochs::new(current, self.earlier));
+        let epochs = self
+            .current
+            .map(|current| Epochs::new(current, self.earlier));
         Ok(Cut { epochs, ..self.cut })
     }
 
@@ -256,7 +281,11 @@ impl Reading {
                 for place in [&mut cut.base, &mut cut.taken_at] {
                     let mark = Mark(reader.number()?);
                     let tag = Tag(u64::from_le_bytes(reader.array()?));
-                    *place = Place { mark, tag, position: reader.position()? };
+                    *place = Place {
+                        mark,
+                        tag,
+                        position: reader.position()?,
+                    };
                 }
                 cut.hash = u64::from_le_bytes(reader.array()?);
                 cut.forgotten = reader.position()?;
@@ -268,15 +297,27 @@ impl Reading {
             2 => self.earlier.push((reader.epoch()?, reader.position()?)),
             3 => {
                 let node = NodeId::read(&mut reader)?;
-                cut.senders.push((node, Sender { counter: reader.number()?, at_ms: reader.time()? }));
+                cut.senders.push((
+                    node,
+                    Sender {
+                        counter: reader.number()?,
+                        at_ms: reader.time()?,
+                    },
+                ));
             }
             4 => cut.floors.push((reader.topic()?, reader.position()?)),
             5 => {
                 let position = reader.position()?;
                 let after = self.earlier.partition_point(|(_, end)| *end < position);
-                let epoch = self.earlier.get(after).map_or(self.current, |(epoch, _)| Some(*epoch))?;
+                let epoch = self
+                    .earlier
+                    .get(after)
+                    .map_or(self.current, |(epoch, _)| Some(*epoch))?;
                 let id = EventId { epoch, position };
-                cut.entries.push(Arc::new(Entry { id, record: reader.record()? }));
+                cut.entries.push(Arc::new(Entry {
+                    id,
+                    record: reader.record()?,
+                }));
             }
             6 => {
                 let key = Bytes::copy_from_slice(reader.blob()?);

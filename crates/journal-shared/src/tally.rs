@@ -7,8 +7,9 @@ use parking_lot::Mutex;
 use tidings_journal::{BrokerVitals, Histogram};
 
 /// The bounds of the buckets for appends, in microseconds.
-const BOUNDS_US: [u64; 12] =
-    [250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000];
+const BOUNDS_US: [u64; 12] = [
+    250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000,
+];
 
 /// The counts of a node.
 #[derive(Default)]
@@ -50,9 +51,17 @@ impl Tally {
     /// Returns the figures that are counted. The others are left at zero.
     pub(crate) fn vitals(&self) -> BrokerVitals {
         let counts = self.0.lock();
-        let bounds = BOUNDS_US.iter().map(|bound| Some(Duration::from_micros(*bound))).chain([None]);
-        let appends = Histogram { counts: bounds.zip(counts.appends).collect(), sum: counts.append_time };
-        let list = |map: &BTreeMap<&'static str, u64>| map.iter().map(|(why, count)| (*why, *count)).collect();
+        let bounds = BOUNDS_US
+            .iter()
+            .map(|bound| Some(Duration::from_micros(*bound)))
+            .chain([None]);
+        let appends = Histogram {
+            counts: bounds.zip(counts.appends).collect(),
+            sum: counts.append_time,
+        };
+        let list = |map: &BTreeMap<&'static str, u64>| {
+            map.iter().map(|(why, count)| (*why, *count)).collect()
+        };
         BrokerVitals {
             reconnects: counts.reconnects,
             epochs: counts.epochs,

@@ -54,12 +54,19 @@ fn is_due(node: &Node) -> bool {
 
 /// Writes a snapshot, and has the log truncated.
 async fn write(node: &Node) -> Result<(), Failure> {
-    let Some(session) = node.session.borrow().clone() else { return Ok(()) };
+    let Some(session) = node.session.borrow().clone() else {
+        return Ok(());
+    };
     let expected = node.known.lock().trimmed;
     let (cut, generation) = {
         let copy = node.copy.lock();
-        let Some(fold) = &copy.fold else { return Ok(()) };
-        (Cut::of(fold, expected, copy.retention.max_bytes as u64), copy.generation)
+        let Some(fold) = &copy.fold else {
+            return Ok(());
+        };
+        (
+            Cut::of(fold, expected, copy.retention.max_bytes as u64),
+            copy.generation,
+        )
     };
     let name: u128 = node.rng.lock().random();
     let snapshot = SnapshotId(format!("{name:032x}"));

@@ -37,7 +37,10 @@ pub(crate) enum Verdict {
 impl Verdicts {
     /// Goes on where another node's hash was.
     pub(crate) fn from_hash(hash: u64) -> Self {
-        Self { hash, kept: VecDeque::new() }
+        Self {
+            hash,
+            kept: VecDeque::new(),
+        }
     }
 
     /// Returns the hash up to here.
@@ -69,7 +72,9 @@ impl Verdicts {
 
     /// Returns whether a node that had this hash at this position has decided otherwise.
     pub(crate) fn differ(&self, position: Position, hash: u64) -> bool {
-        self.kept.iter().any(|(known, own)| *known == position && *own != hash)
+        self.kept
+            .iter()
+            .any(|(known, own)| *known == position && *own != hash)
     }
 }
 

@@ -73,7 +73,10 @@ impl Append {
 
 impl From<Vec<Record>> for Append {
     fn from(records: Vec<Record>) -> Self {
-        Self { records, ..Self::default() }
+        Self {
+            records,
+            ..Self::default()
+        }
     }
 }
 

@@ -36,40 +36,73 @@ impl Default for Bounds {
             ("system/status", 10_000),
         ];
         let others = OTHERS.into_iter().zip([10_000, 100_000]);
-        Self { pools: named.into_iter().chain(others).map(|(name, most)| (name.to_owned(), most)).collect() }
+        Self {
+            pools: named
+                .into_iter()
+                .chain(others)
+                .map(|(name, most)| (name.to_owned(), most))
+                .collect(),
+        }
     }
 }
 
 impl Bounds {
     /// Returns bounds that are the same for each pool.
     pub fn of_each(limit: usize) -> Self {
-        let pools = Self::default().pools.into_iter().map(|(name, _)| (name, limit)).collect();
+        let pools = Self::default()
+            .pools
+            .into_iter()
+            .map(|(name, _)| (name, limit))
+            .collect();
         Self { pools }
     }
 
     /// Returns the pool of the records with a key whose first topic is `topic`.
     pub fn pool_of(&self, topic: &TopicName) -> Pool {
         let named = self.pools.len() - OTHERS.len();
-        let own = |topic: &TopicName| self.pools[..named].iter().position(|(name, _)| name == topic.as_str());
-        let index = if topic.is_reserved() { own(topic).unwrap_or(named) } else { named + 1 };
+        let own = |topic: &TopicName| {
+            self.pools[..named]
+                .iter()
+                .position(|(name, _)| name == topic.as_str())
+        };
+        let index = if topic.is_reserved() {
+            own(topic).unwrap_or(named)
+        } else {
+            named + 1
+        };
         Pool(u8::try_from(index).unwrap_or(u8::MAX))
     }
 
     /// Returns the most live records that a pool may have.
     pub fn limit(&self, pool: Pool) -> usize {
-        self.pools.get(usize::from(pool.0)).map_or(0, |(_, most)| *most)
+        self.pools
+            .get(usize::from(pool.0))
+            .map_or(0, |(_, most)| *most)
     }
 
     /// Returns a pool's name: the name of its topic, or `server` or `users`.
     pub fn name(&self, pool: Pool) -> &str {
-        self.pools.get(usize::from(pool.0)).map_or("", |(name, _)| name)
+        self.pools
+            .get(usize::from(pool.0))
+            .map_or("", |(name, _)| name)
     }
 
     /// Returns these bounds, except that those which are named in `written` are taken from there.
     #[must_use]
     pub fn as_written(&self, written: &[(String, usize)]) -> Self {
-        let find = |name: &String| written.iter().find(|(known, _)| known == name).map(|(_, most)| *most);
-        Self { pools: self.pools.iter().map(|(name, most)| (name.clone(), find(name).unwrap_or(*most))).collect() }
+        let find = |name: &String| {
+            written
+                .iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, most)| *most)
+        };
+        Self {
+            pools: self
+                .pools
+                .iter()
+                .map(|(name, most)| (name.clone(), find(name).unwrap_or(*most)))
+                .collect(),
+        }
     }
 
     /// Returns the name and the bound of each pool.
@@ -79,7 +112,9 @@ impl Bounds {
 
     /// Returns all pools.
     pub fn pools(&self) -> impl Iterator<Item = Pool> {
-        (0..self.pools.len()).filter_map(|index| u8::try_from(index).ok()).map(Pool)
+        (0..self.pools.len())
+            .filter_map(|index| u8::try_from(index).ok())
+            .map(Pool)
     }
 }
 
@@ -127,14 +162,20 @@ impl PoolCounts {
         let mut live: BTreeMap<(&TopicName, &str), bool> = BTreeMap::new();
         let mut held: BTreeMap<Pool, usize> = BTreeMap::new();
         for record in records {
-            let (Some(topic), Some(key)) = (record.topics.first(), record.key.as_deref()) else { continue };
+            let (Some(topic), Some(key)) = (record.topics.first(), record.key.as_deref()) else {
+                continue;
+            };
             let pool = bounds.pool_of(topic);
-            let was_live = live.insert((topic, key), !record.ends_key).unwrap_or_else(|| is_live(topic, key));
+            let was_live = live
+                .insert((topic, key), !record.ends_key)
+                .unwrap_or_else(|| is_live(topic, key));
             let held = held.entry(pool).or_insert_with(|| self.of(pool));
             match (was_live, record.ends_key) {
                 // A log of an earlier version may hold more keys than the bound. Their records may
                 // be replaced, but no key may be added.
-                (false, false) if *held >= bounds.limit(pool).max(self.of(pool)) => return Some(pool),
+                (false, false) if *held >= bounds.limit(pool).max(self.of(pool)) => {
+                    return Some(pool);
+                }
                 (false, false) => *held += 1,
                 (true, true) => *held = held.saturating_sub(1),
                 _ => {}

@@ -109,7 +109,8 @@ impl LogClock {
     pub const MAX_STEP: Duration = Duration::from_millis(Self::MAX_STEP_MS.unsigned_abs());
 
     /// How much time must be reported after a gap before the gap counts.
-    pub const CONFIRMATION_TIME: Duration = Duration::from_millis(Self::CONFIRMATION_MS.unsigned_abs());
+    pub const CONFIRMATION_TIME: Duration =
+        Duration::from_millis(Self::CONFIRMATION_MS.unsigned_abs());
 
     const MAX_STEP_MS: i64 = 60_000;
     const CONFIRMATION_MS: i64 = 10 * 60_000;
@@ -119,7 +120,10 @@ impl LogClock {
     pub fn at(now_ms: i64) -> Self {
         Self {
             now_ms: Some(now_ms),
-            sources: vec![Source { reported_ms: now_ms, ahead_ms: 0 }],
+            sources: vec![Source {
+                reported_ms: now_ms,
+                ahead_ms: 0,
+            }],
             steady_ms: 0,
             gaps: VecDeque::new(),
         }
@@ -142,7 +146,10 @@ impl LogClock {
         if reported_ms == 0 {
             return now_ms;
         }
-        let known = self.sources.iter().position(|source| is_near(reported_ms, source.reported_ms));
+        let known = self
+            .sources
+            .iter()
+            .position(|source| is_near(reported_ms, source.reported_ms));
         if is_near(reported_ms, now_ms) {
             self.accept(known, reported_ms);
         } else if let Some(nth) = known {
@@ -151,7 +158,9 @@ impl LogClock {
             self.take_distant(reported_ms, now_ms);
         }
         self.confirm_gaps();
-        let Some(source) = self.sources.first() else { return now_ms }; // unreachable: there is a source by now
+        let Some(source) = self.sources.first() else {
+            return now_ms;
+        }; // unreachable: there is a source by now
         let now_ms = now_ms.max(source.reported_ms.saturating_add(source.ahead_ms));
         self.now_ms = Some(now_ms);
         now_ms
@@ -161,19 +170,29 @@ impl LogClock {
     fn accept(&mut self, known: Option<usize>, reported_ms: i64) {
         match known {
             Some(nth) => self.continue_source(nth, reported_ms),
-            None => self.add_source(Source { reported_ms, ahead_ms: 0 }),
+            None => self.add_source(Source {
+                reported_ms,
+                ahead_ms: 0,
+            }),
         }
         self.gaps.clear();
         if let Some(source) = self.sources.first_mut() {
-            *source = Source { reported_ms, ahead_ms: 0 }; // the latest time of the source may be less near the log's time
+            *source = Source {
+                reported_ms,
+                ahead_ms: 0,
+            }; // the latest time of the source may be less near the log's time
         }
     }
 
     /// Takes the next time of a known source.
     fn continue_source(&mut self, nth: usize, reported_ms: i64) {
-        let Some(source) = self.sources.get_mut(nth) else { return };
+        let Some(source) = self.sources.get_mut(nth) else {
+            return;
+        };
         if nth == 0 {
-            self.steady_ms = self.steady_ms.saturating_add(reported_ms.saturating_sub(source.reported_ms).max(0));
+            self.steady_ms = self
+                .steady_ms
+                .saturating_add(reported_ms.saturating_sub(source.reported_ms).max(0));
             source.reported_ms = source.reported_ms.max(reported_ms);
         } else {
             source.reported_ms = reported_ms;
@@ -185,18 +204,36 @@ impl LogClock {
     /// Takes a time that is near no known one. Either the first source has skipped some time, or
     /// the time comes from an unknown clock.
     fn take_distant(&mut self, reported_ms: i64, now_ms: i64) {
-        let goes_on = self.sources.first().is_some_and(|source| reported_ms > source.reported_ms);
+        let goes_on = self
+            .sources
+            .first()
+            .is_some_and(|source| reported_ms > source.reported_ms);
         let ahead_ms = now_ms.saturating_sub(reported_ms);
         if !goes_on || ahead_ms >= 0 {
-            self.add_source(Source { reported_ms, ahead_ms });
+            self.add_source(Source {
+                reported_ms,
+                ahead_ms,
+            });
             return;
         }
         // This time may confirm the gaps before it, but not the one that it leaves itself.
-        let skipped_before = self.gaps.iter().fold(0_i64, |all, gap| all.saturating_add(gap.ms));
-        let ms = ahead_ms.saturating_neg().saturating_sub(skipped_before).max(0);
-        self.put_first(Source { reported_ms, ahead_ms });
+        let skipped_before = self
+            .gaps
+            .iter()
+            .fold(0_i64, |all, gap| all.saturating_add(gap.ms));
+        let ms = ahead_ms
+            .saturating_neg()
+            .saturating_sub(skipped_before)
+            .max(0);
+        self.put_first(Source {
+            reported_ms,
+            ahead_ms,
+        });
         self.steady_ms = self.steady_ms.saturating_add(Self::MAX_STEP_MS);
-        self.gaps.push_back(Gap { ms, since_ms: self.steady_ms });
+        self.gaps.push_back(Gap {
+            ms,
+            since_ms: self.steady_ms,
+        });
     }
 
     /// Puts a new source first.
@@ -214,9 +251,15 @@ impl LogClock {
     fn interrupt(&mut self) {
         self.steady_ms = 0;
         self.gaps.clear();
-        let skipped = self.sources.first().map_or(0, |source| source.ahead_ms.saturating_neg());
+        let skipped = self
+            .sources
+            .first()
+            .map_or(0, |source| source.ahead_ms.saturating_neg());
         if skipped > 0 {
-            self.gaps.push_back(Gap { ms: skipped, since_ms: 0 });
+            self.gaps.push_back(Gap {
+                ms: skipped,
+                since_ms: 0,
+            });
         }
     }
 
@@ -229,7 +272,11 @@ impl LogClock {
             if let Some(source) = self.sources.first_mut() {
                 // The last gap takes the clock to the reported time, whatever was rounded off.
                 let left_ms = source.ahead_ms.saturating_add(gap.ms);
-                source.ahead_ms = if self.gaps.is_empty() { left_ms.max(0) } else { left_ms };
+                source.ahead_ms = if self.gaps.is_empty() {
+                    left_ms.max(0)
+                } else {
+                    left_ms
+                };
             }
         }
     }
@@ -239,7 +286,12 @@ impl LogClock {
     pub fn is_worth_writing(&self, written: &Self) -> bool {
         let shape = |clock: &Self| {
             let ahead_ms = clock.sources.first().map(|source| source.ahead_ms);
-            (clock.now_ms.is_some(), clock.sources.len(), clock.gaps.len(), ahead_ms)
+            (
+                clock.now_ms.is_some(),
+                clock.sources.len(),
+                clock.gaps.len(),
+                ahead_ms,
+            )
         };
         let has_passed = |now_ms: i64, then_ms: i64| now_ms.abs_diff(then_ms) > 1_000;
         has_passed(self.now_ms(), written.now_ms())
@@ -251,7 +303,9 @@ impl LogClock {
     /// result has at most 313 bytes, and 41 as long as no clock was ever wrong.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![FORMAT];
-        let Some(now_ms) = self.now_ms else { return bytes };
+        let Some(now_ms) = self.now_ms else {
+            return bytes;
+        };
         let mut put = |number: i64| bytes.extend(number.to_le_bytes());
         put(now_ms);
         put(self.steady_ms);
@@ -275,18 +329,33 @@ impl LogClock {
             return None;
         }
         let mut numbers = numbers.iter().map(|bytes| i64::from_le_bytes(*bytes));
-        let Some(now_ms) = numbers.next() else { return Some(Self::default()) };
+        let Some(now_ms) = numbers.next() else {
+            return Some(Self::default());
+        };
         let steady_ms = numbers.next()?;
-        let count = usize::try_from(numbers.next()?).ok().filter(|count| (1..=MAX_SOURCES).contains(count))?;
+        let count = usize::try_from(numbers.next()?)
+            .ok()
+            .filter(|count| (1..=MAX_SOURCES).contains(count))?;
         let mut sources = Vec::with_capacity(count);
         for _ in 0..count {
-            sources.push(Source { reported_ms: numbers.next()?, ahead_ms: numbers.next()? });
+            sources.push(Source {
+                reported_ms: numbers.next()?,
+                ahead_ms: numbers.next()?,
+            });
         }
         let mut gaps = VecDeque::new();
         while let Some(ms) = numbers.next().filter(|_| gaps.len() < MAX_GAPS) {
-            gaps.push_back(Gap { ms, since_ms: numbers.next()? });
+            gaps.push_back(Gap {
+                ms,
+                since_ms: numbers.next()?,
+            });
         }
-        Some(Self { now_ms: Some(now_ms), sources, steady_ms, gaps })
+        Some(Self {
+            now_ms: Some(now_ms),
+            sources,
+            steady_ms,
+            gaps,
+        })
     }
 }
 

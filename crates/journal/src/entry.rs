@@ -122,5 +122,8 @@ impl Selector {
 
 impl Limit {
     /// No limit.
-    pub const NONE: Self = Self { events: usize::MAX, bytes: usize::MAX };
+    pub const NONE: Self = Self {
+        events: usize::MAX,
+        bytes: usize::MAX,
+    };
 }

@@ -51,7 +51,10 @@ impl Epochs {
     /// Returns the id of the event at `position`, with the epoch in which it was written.
     pub fn id_of(&self, position: Position) -> EventId {
         let passed = self.earlier.partition_point(|(_, end)| *end < position);
-        let epoch = self.earlier.get(passed).map_or(self.current, |(epoch, _)| *epoch);
+        let epoch = self
+            .earlier
+            .get(passed)
+            .map_or(self.current, |(epoch, _)| *epoch);
         EventId { epoch, position }
     }
 
@@ -60,10 +63,17 @@ impl Epochs {
         let end = if cursor.epoch == self.current {
             head
         } else {
-            let known = self.earlier.iter().find(|(epoch, _)| *epoch == cursor.epoch);
+            let known = self
+                .earlier
+                .iter()
+                .find(|(epoch, _)| *epoch == cursor.epoch);
             known.ok_or(CursorError::UnknownEpoch)?.1
         };
-        if cursor.position > end { Err(CursorError::Ahead) } else { Ok(cursor.position) }
+        if cursor.position > end {
+            Err(CursorError::Ahead)
+        } else {
+            Ok(cursor.position)
+        }
     }
 }
 
@@ -80,7 +90,10 @@ mod tests {
     use super::*;
 
     fn cursor(epoch: Epoch, position: u64) -> EventId {
-        EventId { epoch, position: Position::new(position) }
+        EventId {
+            epoch,
+            position: Position::new(position),
+        }
     }
 
     #[test]
@@ -89,10 +102,20 @@ mod tests {
         let epochs = Epochs::new(new, vec![(old, Position::new(10))]);
         let head = Position::new(15);
         assert_eq!(epochs.locate(cursor(old, 10), head), Ok(Position::new(10)));
-        assert_eq!(epochs.locate(cursor(old, 11), head), Err(CursorError::Ahead), "seen, but lost in a crash");
+        assert_eq!(
+            epochs.locate(cursor(old, 11), head),
+            Err(CursorError::Ahead),
+            "seen, but lost in a crash"
+        );
         assert_eq!(epochs.locate(cursor(new, 15), head), Ok(head));
-        assert_eq!(epochs.locate(cursor(new, 16), head), Err(CursorError::Ahead));
-        assert_eq!(epochs.locate(cursor(other, 1), head), Err(CursorError::UnknownEpoch));
+        assert_eq!(
+            epochs.locate(cursor(new, 16), head),
+            Err(CursorError::Ahead)
+        );
+        assert_eq!(
+            epochs.locate(cursor(other, 1), head),
+            Err(CursorError::UnknownEpoch)
+        );
     }
 
     #[test]

@@ -73,13 +73,18 @@ impl Epoch {
     /// Draws a new epoch.
     pub fn random(rng: &mut impl rand::Rng) -> Self {
         const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-        Self(std::array::from_fn(|_| ALPHABET[rng.random_range(0..ALPHABET.len())]))
+        Self(std::array::from_fn(|_| {
+            ALPHABET[rng.random_range(0..ALPHABET.len())]
+        }))
     }
 
     /// Parses an epoch that [`Epoch::as_str`] returned. `None` if the text is not an epoch.
     pub fn parse(text: &str) -> Option<Self> {
         let own = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        <[u8; Self::LENGTH]>::try_from(text.as_bytes()).ok().filter(|bytes| bytes.iter().all(own)).map(Self)
+        <[u8; Self::LENGTH]>::try_from(text.as_bytes())
+            .ok()
+            .filter(|bytes| bytes.iter().all(own))
+            .map(Self)
     }
 
     /// Returns the epoch as text.
@@ -99,11 +104,13 @@ impl EventId {
     pub fn parse(text: &str) -> Result<Self, Error> {
         let well_formed = |epoch: &str| {
             (1..=40).contains(&epoch.len())
-                && epoch.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'_')
+                && epoch
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'_')
         };
         let (epoch, position) = text.split_once('-').ok_or(Error::Malformed)?;
-        let canonical =
-            position.bytes().all(|byte| byte.is_ascii_digit()) && (position == "0" || !position.starts_with('0'));
+        let canonical = position.bytes().all(|byte| byte.is_ascii_digit())
+            && (position == "0" || !position.starts_with('0'));
         if !well_formed(epoch) || !canonical {
             return Err(Error::Malformed);
         }
@@ -143,7 +150,10 @@ mod tests {
 
     #[test]
     fn an_id_reads_back_as_itself() {
-        let id = EventId { epoch: Epoch::random(&mut rand::rng()), position: Position::new(u64::MAX) };
+        let id = EventId {
+            epoch: Epoch::random(&mut rand::rng()),
+            position: Position::new(u64::MAX),
+        };
         assert_eq!(EventId::parse(&id.to_string()), Ok(id));
         assert!(id.to_string().len() <= 64);
     }

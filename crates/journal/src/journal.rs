@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    Append, Appended, Earlier, Epochs, Error, EventId, Holding, Limit, Page, Position, Selector, StoredReceipt, Tail,
-    Timeline, TopicName, Vitals,
+    Append, Appended, Earlier, Epochs, Error, EventId, Holding, Limit, Page, Position, Selector,
+    StoredReceipt, Tail, Timeline, TopicName, Vitals,
 };
 
 /// The ordered log. A process has one, and all of its parts share it.
@@ -50,7 +50,13 @@ pub trait Journal: Send + Sync + 'static {
     /// Returns the entries of `selector` after `after`, up to and including `until`, oldest first,
     /// as many as `limit` allows. Damaged entries are left out and count as trimmed, see
     /// [`Page::damaged`].
-    async fn read(&self, selector: &Selector, after: Position, until: Position, limit: Limit) -> Result<Page, Error>;
+    async fn read(
+        &self,
+        selector: &Selector,
+        after: Position,
+        until: Position,
+        limit: Limit,
+    ) -> Result<Page, Error>;
 
     /// Reads like [`Journal::read`], but returns only the live entries that have a key. Records
     /// that ended a key are left out.
@@ -69,7 +75,12 @@ pub trait Journal: Send + Sync + 'static {
     /// Returns the newest entries of `selector` before `before`, oldest first, as many as `limit`
     /// allows. They end at the highest position that was ever trimmed from one of the topics, which
     /// is where [`Journal::read`] begins.
-    async fn read_before(&self, selector: &Selector, before: Position, limit: Limit) -> Result<Earlier, Error>;
+    async fn read_before(
+        &self,
+        selector: &Selector,
+        before: Position,
+        limit: Limit,
+    ) -> Result<Earlier, Error>;
 
     /// Returns the position of the oldest entry of `selector` that is kept. Entries that a topic
     /// hides because they are at or below its floor do not count.
@@ -100,7 +111,11 @@ pub trait Journal: Send + Sync + 'static {
     /// with their floors. In a topic that is not one of `topics`, older entries below the new floor
     /// may be hidden too. After an error, some entries may be erased and others not. Dropping the
     /// future does not stop the operation.
-    async fn erase(&self, topics: &[TopicName], until: EventId) -> Result<Vec<(TopicName, Position)>, Error>;
+    async fn erase(
+        &self,
+        topics: &[TopicName],
+        until: EventId,
+    ) -> Result<Vec<(TopicName, Position)>, Error>;
 
     /// Removes what is older than the log keeps. `now_ms` is the current time in milliseconds since
     /// 1970, in log time rather than wall clock time (see [`Timeline`]). The call also sets the

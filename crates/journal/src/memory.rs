@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 pub use crate::replica::Retention;
 use crate::tail::Tails;
 use crate::{
-    Append, Appended, Earlier, Epoch, Epochs, Error, EventId, Holding, Journal, Limit, Page, Position, Replica,
-    Selector, StoredReceipt, Tail, Timeline, TopicName, Vitals,
+    Append, Appended, Earlier, Epoch, Epochs, Error, EventId, Holding, Journal, Limit, Page,
+    Position, Replica, Selector, StoredReceipt, Tail, Timeline, TopicName, Vitals,
 };
 
 /// The log in memory.
@@ -27,7 +27,10 @@ impl Memory {
     /// Creates an empty log with a new epoch.
     pub fn new(retention: Retention) -> Self {
         let epochs = Epochs::new(Epoch::random(&mut rand::rng()), Vec::new());
-        Self { replica: Mutex::new(Replica::new(retention, Arc::new(epochs))), tails: Tails::default() }
+        Self {
+            replica: Mutex::new(Replica::new(retention, Arc::new(epochs))),
+            tails: Tails::default(),
+        }
     }
 }
 
@@ -56,11 +59,22 @@ impl Journal for Memory {
         self.tails.open()
     }
 
-    async fn read(&self, selector: &Selector, after: Position, until: Position, limit: Limit) -> Result<Page, Error> {
+    async fn read(
+        &self,
+        selector: &Selector,
+        after: Position,
+        until: Position,
+        limit: Limit,
+    ) -> Result<Page, Error> {
         Ok(self.replica.lock().read(selector, after, until, limit))
     }
 
-    async fn read_before(&self, selector: &Selector, before: Position, limit: Limit) -> Result<Earlier, Error> {
+    async fn read_before(
+        &self,
+        selector: &Selector,
+        before: Position,
+        limit: Limit,
+    ) -> Result<Earlier, Error> {
         Ok(self.replica.lock().read_before(selector, before, limit))
     }
 
@@ -80,7 +94,11 @@ impl Journal for Memory {
         self.replica.lock().topics(prefix, after, most)
     }
 
-    async fn erase(&self, topics: &[TopicName], until: EventId) -> Result<Vec<(TopicName, Position)>, Error> {
+    async fn erase(
+        &self,
+        topics: &[TopicName],
+        until: EventId,
+    ) -> Result<Vec<(TopicName, Position)>, Error> {
         let mut replica = self.replica.lock();
         let until = replica.epochs().locate(until, replica.head())?;
         Ok(replica.erase(topics, until))

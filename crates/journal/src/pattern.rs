@@ -35,7 +35,10 @@ impl Pattern {
             return Err(Error::Rest);
         }
         let is_wildcard = |segment: &str| segment == "*" || segment == "**";
-        let plain: Vec<_> = text.split('/').map(|segment| if is_wildcard(segment) { "x" } else { segment }).collect();
+        let plain: Vec<_> = text
+            .split('/')
+            .map(|segment| if is_wildcard(segment) { "x" } else { segment })
+            .collect();
         TopicName::parse(&plain.join("/"))?;
         Ok(Self(text.into()))
     }
@@ -66,7 +69,10 @@ impl Pattern {
             "*" => 1,
             _ => 2,
         };
-        self.0.split('/').map(rank).cmp(other.0.split('/').map(rank))
+        self.0
+            .split('/')
+            .map(rank)
+            .cmp(other.0.split('/').map(rank))
     }
 
     /// Returns the pattern as text.
@@ -97,7 +103,8 @@ mod tests {
 
     #[test]
     fn one_star_matches_one_segment_and_two_match_the_rest() {
-        let matches = |text: &str, topic: &str| pattern(text).matches(&TopicName::parse(topic).unwrap());
+        let matches =
+            |text: &str, topic: &str| pattern(text).matches(&TopicName::parse(topic).unwrap());
         assert!(matches("a", "a") && !matches("a", "a/b") && !matches("a/b", "a"));
         assert!(matches("a/*", "a/b") && !matches("a/*", "a/b/c") && !matches("a/*", "a"));
         assert!(matches("a/*/c", "a/b/c") && !matches("a/*/c", "a/b/d"));
@@ -109,7 +116,11 @@ mod tests {
     fn the_first_different_segment_decides_which_pattern_is_more_specific() {
         let sorted = ["**", "*/**", "*/b", "a/**", "a/*", "a/*/c", "a/b"];
         for pair in sorted.windows(2) {
-            assert_eq!(pattern(pair[0]).cmp_specificity(&pattern(pair[1])), Ordering::Less, "{pair:?}");
+            assert_eq!(
+                pattern(pair[0]).cmp_specificity(&pattern(pair[1])),
+                Ordering::Less,
+                "{pair:?}"
+            );
         }
     }
 
@@ -117,7 +128,13 @@ mod tests {
     fn an_invalid_pattern_is_refused_with_a_reason() {
         assert_eq!(Pattern::parse("a/**/b"), Err(Error::Rest));
         assert_eq!(Pattern::parse("**/**"), Err(Error::Rest));
-        assert_eq!(Pattern::parse("a*"), Err(Error::Topic(topic::Error::Character('*'))));
-        assert_eq!(Pattern::parse(""), Err(Error::Topic(topic::Error::Segments(0))));
+        assert_eq!(
+            Pattern::parse("a*"),
+            Err(Error::Topic(topic::Error::Character('*')))
+        );
+        assert_eq!(
+            Pattern::parse(""),
+            Err(Error::Topic(topic::Error::Segments(0)))
+        );
     }
 }

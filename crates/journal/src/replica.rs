@@ -36,8 +36,8 @@ pub use self::retention::Retention;
 use self::topic::Insertion;
 use self::topics::Topics;
 use crate::{
-    Append, Appended, Entry, Epochs, EventId, LogClock, Pool, Position, Receipt, StoredReceipt, Timeline, TopicName,
-    Vitals,
+    Append, Appended, Entry, Epochs, EventId, LogClock, Pool, Position, Receipt, StoredReceipt,
+    Timeline, TopicName, Vitals,
 };
 
 /// The log as one reader holds it.
@@ -171,11 +171,19 @@ impl Replica {
         {
             return Verdict::Known(kept.clone());
         }
-        if append.condition.as_ref().is_some_and(|condition| !condition.holds(|topic, key| self.live(topic, key))) {
+        if append
+            .condition
+            .as_ref()
+            .is_some_and(|condition| !condition.holds(|topic, key| self.live(topic, key)))
+        {
             return Verdict::Refused;
         }
         let is_live = |topic: &TopicName, key: &str| self.live(topic, key).is_some();
-        let full = self.topics.pools().exceeded_pool(&self.retention.bounds, append.records.iter(), is_live);
+        let full = self.topics.pools().exceeded_pool(
+            &self.retention.bounds,
+            append.records.iter(),
+            is_live,
+        );
         full.map_or(Verdict::New, Verdict::Full)
     }
 
@@ -188,7 +196,11 @@ impl Replica {
     /// Decides about `append` like [`Replica::append`], with a position that was decided elsewhere:
     /// accepted records stand at `first` and the positions behind it. If the append is not
     /// accepted, these positions are empty, and the caller skips them with [`Replica::pass`].
-    pub fn append_at(&mut self, first: Position, append: Append) -> Result<(Appended, Vec<Arc<Entry>>), Behind> {
+    pub fn append_at(
+        &mut self,
+        first: Position,
+        append: Append,
+    ) -> Result<(Appended, Vec<Arc<Entry>>), Behind> {
         self.check(first)?;
         Ok(self.decide(first, append))
     }
@@ -206,7 +218,10 @@ impl Replica {
             topics: Some(self.topics.held() as u64),
             topics_trimmed: Some(self.topics_trimmed),
             keyed: self.topics.pools().vitals(&self.retention.bounds),
-            oldest_ms: self.order.first(|position| self.entries.get(&position)).map(|entry| entry.record.at_ms),
+            oldest_ms: self
+                .order
+                .first(|position| self.entries.get(&position))
+                .map(|entry| entry.record.at_ms),
             disk: None,
             broker: None,
         }
@@ -214,7 +229,11 @@ impl Replica {
 
     /// Returns all live entries with a key, in the order of the log.
     pub fn keyed(&self) -> Vec<Arc<Entry>> {
-        self.topics.keyed().iter().filter_map(|position| self.entries.get(position).cloned()).collect()
+        self.topics
+            .keyed()
+            .iter()
+            .filter_map(|position| self.entries.get(position).cloned())
+            .collect()
     }
 
     /// Returns the number of live entries with a key in `pool`.
@@ -252,7 +271,13 @@ impl Replica {
         let mut next = first;
         let mut entries = Vec::with_capacity(records.len());
         for record in records {
-            let entry = Arc::new(Entry { id: EventId { epoch, position: next }, record });
+            let entry = Arc::new(Entry {
+                id: EventId {
+                    epoch,
+                    position: next,
+                },
+                record,
+            });
             next = next.next();
             self.add(&entry);
             entries.push(entry);
@@ -260,13 +285,36 @@ impl Replica {
         if let Some(Receipt { key, value, lives }) = append.receipt {
             let events = u32::try_from(entries.len()).unwrap_or(u32::MAX);
             let end_ms = self.clock.now_ms().saturating_add(retention::ms(lives));
-            self.receipts.keep(key, StoredReceipt { value, first, events, refused }, end_ms);
+            self.receipts.keep(
+                key,
+                StoredReceipt {
+                    value,
+                    first,
+                    events,
+                    refused,
+                },
+                end_ms,
+            );
         }
-        (if refused { Appended::Refused(self.head) } else { Appended::New(first) }, entries)
+        (
+            if refused {
+                Appended::Refused(self.head)
+            } else {
+                Appended::New(first)
+            },
+            entries,
+        )
     }
 
     fn check(&self, given: Position) -> Result<(), Behind> {
-        if given > self.head { Ok(()) } else { Err(Behind { given, head: self.head }) }
+        if given > self.head {
+            Ok(())
+        } else {
+            Err(Behind {
+                given,
+                head: self.head,
+            })
+        }
     }
 
     /// Adds an entry whose position was checked.

@@ -25,8 +25,13 @@ pub struct Rule {
 impl Rule {
     /// Returns the index of the rule that governs `topic`: the most specific one that matches it.
     pub fn governing(rules: &[Self], topic: &TopicName) -> Option<usize> {
-        let matching = rules.iter().enumerate().filter(|(_, rule)| rule.pattern.matches(topic));
-        matching.max_by(|(_, a), (_, b)| a.pattern.cmp_specificity(&b.pattern)).map(|(index, _)| index)
+        let matching = rules
+            .iter()
+            .enumerate()
+            .filter(|(_, rule)| rule.pattern.matches(topic));
+        matching
+            .max_by(|(_, a), (_, b)| a.pattern.cmp_specificity(&b.pattern))
+            .map(|(index, _)| index)
     }
 }
 

@@ -144,9 +144,22 @@ mod tests {
     use crate::{Epoch, EventId, Record};
 
     fn entry(position: u64) -> Arc<Entry> {
-        let id = EventId { epoch: Epoch::random(&mut rand::rng()), position: Position::new(position) };
+        let id = EventId {
+            epoch: Epoch::random(&mut rand::rng()),
+            position: Position::new(position),
+        };
         let (topics, event, data) = ([].into(), "".into(), bytes::Bytes::new());
-        Arc::new(Entry { id, record: Record { topics, event, key: None, data, at_ms: 0, ends_key: false } })
+        Arc::new(Entry {
+            id,
+            record: Record {
+                topics,
+                event,
+                key: None,
+                data,
+                at_ms: 0,
+                ends_key: false,
+            },
+        })
     }
 
     #[tokio::test]
@@ -162,7 +175,10 @@ mod tests {
         assert!(matches!(tail.next().await.unwrap(), News::Epochs(_)));
         tails.tell(&News::Rebuilt(Position::new(1), epochs));
         tails.push(&[entry(2)], || ());
-        assert!(matches!(tail.next().await.unwrap(), News::Rebuilt(..)), "the entry before it is of the old line");
+        assert!(
+            matches!(tail.next().await.unwrap(), News::Rebuilt(..)),
+            "the entry before it is of the old line"
+        );
         assert_eq!(tail.next().await.unwrap().entries().len(), 1);
     }
 }

@@ -102,14 +102,20 @@ impl Timeline {
 
     /// Compares the two clocks. The log ends at `head`.
     pub fn observe(&mut self, wall_ms: i64, steady_ms: i64, head: Position) -> Observation {
-        let expected_ms = self.wall_ms.saturating_add(steady_ms.saturating_sub(self.steady_ms));
+        let expected_ms = self
+            .wall_ms
+            .saturating_add(steady_ms.saturating_sub(self.steady_ms));
         let jump = wall_ms.saturating_sub(expected_ms);
         (self.wall_ms, self.steady_ms) = (wall_ms, steady_ms);
         if jump.unsigned_abs() > Self::TOLERANCE_MS {
             self.set(head, jump);
             let is_back = self.skew() == 0;
             self.stands_since_ms = (!is_back).then_some(steady_ms);
-            return if is_back { Observation::Back } else { Observation::Jumped { expected_ms } };
+            return if is_back {
+                Observation::Back
+            } else {
+                Observation::Jumped { expected_ms }
+            };
         }
         match self.stands_since_ms {
             Some(since) if steady_ms.saturating_sub(since) >= Self::SETTLE_MS => self.settle(),
@@ -127,7 +133,8 @@ impl Timeline {
             return;
         }
         if self.jumps.len() == MAX_JUMPS
-            && let (Some((after, last)), Some((before, jump))) = (self.jumps.pop(), self.jumps.last_mut())
+            && let (Some((after, last)), Some((before, jump))) =
+                (self.jumps.pop(), self.jumps.last_mut())
         {
             (*before, *jump) = (after.min(*before), jump.saturating_add(last));
         }
@@ -174,7 +181,10 @@ impl Timeline {
     /// `position`.
     pub fn skew_at(&self, position: Position) -> i64 {
         let after = self.skews.partition_point(|(after, _)| *after < position);
-        after.checked_sub(1).and_then(|nth| self.skews.get(nth)).map_or(0, |(_, skew)| *skew)
+        after
+            .checked_sub(1)
+            .and_then(|nth| self.skews.get(nth))
+            .map_or(0, |(_, skew)| *skew)
     }
 
     /// Notes that the `count` records from `first` on carry a time that was read when the skew was
@@ -184,7 +194,11 @@ impl Timeline {
         let until = Position::new(after.get().saturating_add(count));
         self.split(after);
         self.split(until);
-        for (_, known) in self.skews.iter_mut().filter(|(from, _)| (after..until).contains(from)) {
+        for (_, known) in self
+            .skews
+            .iter_mut()
+            .filter(|(from, _)| (after..until).contains(from))
+        {
             *known = skew;
         }
         self.tidy();
@@ -225,7 +239,10 @@ impl Timeline {
     /// Splits the range that `at` is in, so that one range ends there and another begins.
     fn split(&mut self, at: Position) {
         if let Err(nth) = self.skews.binary_search_by_key(&at, |(after, _)| *after) {
-            let skew = nth.checked_sub(1).and_then(|before| self.skews.get(before)).map_or(0, |(_, skew)| *skew);
+            let skew = nth
+                .checked_sub(1)
+                .and_then(|before| self.skews.get(before))
+                .map_or(0, |(_, skew)| *skew);
             self.skews.insert(nth, (at, skew));
         }
     }
@@ -242,10 +259,15 @@ impl Timeline {
 
     /// Encodes the timeline as text for the next process.
     pub fn encode(&self) -> String {
-        let mut text = format!("{TITLE}\nwall {}\nunbroken {}\n", self.wall_ms, self.unbroken.get());
+        let mut text = format!(
+            "{TITLE}\nwall {}\nunbroken {}\n",
+            self.wall_ms,
+            self.unbroken.get()
+        );
         for (what, list) in [("skew", &self.skews), ("jump", &self.jumps)] {
             for (position, ms) in list {
-                let _ = writeln!(text, "{what} {} {ms}", position.get()); // writing to a string never fails
+                // writing to a string never fails
+                let _ = writeln!(text, "{what} {} {ms}", position.get());
             }
         }
         text.push_str("end\n");
@@ -272,7 +294,8 @@ impl Timeline {
                 _ => return None,
             }
         }
-        let is_whole = text.ends_with("end\n") && lines.next().is_none() && !timeline.skews.is_empty();
+        let is_whole =
+            text.ends_with("end\n") && lines.next().is_none() && !timeline.skews.is_empty();
         (is_whole && timeline.skews.is_sorted_by_key(|(after, _)| *after)).then_some(timeline)
     }
 }

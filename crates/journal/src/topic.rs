@@ -15,7 +15,12 @@ pub const MAX_SEGMENTS: usize = 8;
 pub const MAX_SEGMENT_CHARS: usize = 128;
 
 /// Every character that has to be escaped: all but `[A-Za-z0-9._@:-]`.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'@').remove(b':').remove(b'-');
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'@')
+    .remove(b':')
+    .remove(b'-');
 
 /// A valid topic name: 1 to 8 segments of 1 to 128 characters of `[A-Za-z0-9._@:-]` or `%XX`
 /// (upper-case hex), joined by `/`.
@@ -59,7 +64,11 @@ impl TopicName {
     /// assert!(TopicName::parse("chat/*").is_err());
     /// ```
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let segments = if text.is_empty() { 0 } else { text.split('/').count() };
+        let segments = if text.is_empty() {
+            0
+        } else {
+            text.split('/').count()
+        };
         if !(1..=MAX_SEGMENTS).contains(&segments) {
             return Err(Error::Segments(segments));
         }
@@ -164,13 +173,19 @@ mod tests {
     fn an_escape_counts_as_one_character() {
         let longest = "%2F".repeat(MAX_SEGMENT_CHARS);
         assert!(TopicName::parse(&longest).is_ok());
-        assert_eq!(TopicName::parse(&format!("{longest}a")), Err(Error::Length(129)));
+        assert_eq!(
+            TopicName::parse(&format!("{longest}a")),
+            Err(Error::Length(129))
+        );
     }
 
     #[test]
     fn what_is_not_a_name_says_why() {
         assert_eq!(TopicName::parse(""), Err(Error::Segments(0)));
-        assert_eq!(TopicName::parse("1/2/3/4/5/6/7/8/9"), Err(Error::Segments(9)));
+        assert_eq!(
+            TopicName::parse("1/2/3/4/5/6/7/8/9"),
+            Err(Error::Segments(9))
+        );
         assert_eq!(TopicName::parse("a//b"), Err(Error::Length(0)));
         assert_eq!(TopicName::parse("chat/*"), Err(Error::Character('*')));
         assert_eq!(TopicName::parse("a%2f"), Err(Error::Character('%')));

@@ -64,8 +64,10 @@ impl ConnectionServer {
                 Ok((stream, peer)) => {
                     accepted_in_a_row += 1;
                     let (connection_server, cut) = (self.clone(), self.cut.clone());
-                    self.connections
-                        .spawn(async move { cut.run_until_cancelled(connection_server.serve(stream, peer)).await });
+                    self.connections.spawn(async move {
+                        cut.run_until_cancelled(connection_server.serve(stream, peer))
+                            .await
+                    });
                 }
                 Err(error) if peer_gave_up(&error) => {}
                 Err(error) => {
@@ -111,13 +113,21 @@ impl ConnectionServer {
                 head = self.head(&mut socket, read_before, began) => head,
                 () = tracked.told_to_close() => return,
             };
-            let Some(Head { bytes, get, is_http2 }) = head else {
+            let Some(Head {
+                bytes,
+                get,
+                is_http2,
+            }) = head
+            else {
                 return peer::close(socket).await;
             };
-            if let Some(request) =
-                get.filter(|request| self.parked_streams.as_ref().is_some_and(|streams| streams.matches(request)))
-            {
-                drop((bytes, tracked)); // the request is answered at once, or opens a stream, which the table does not list
+            if let Some(request) = get.filter(|request| {
+                self.parked_streams
+                    .as_ref()
+                    .is_some_and(|streams| streams.matches(request))
+            }) {
+                // the request is answered at once, or opens a stream, which the table does not list
+                drop((bytes, tracked));
                 return Box::pin(self.park(socket, peer, request)).await;
             }
             if is_http2 {
@@ -125,7 +135,11 @@ impl ConnectionServer {
             }
             match Box::pin(self.http1(socket, peer, bytes, &tracked, accepted)).await {
                 Outcome::Closed => return,
-                Outcome::Resting { socket: resting, read, since } => {
+                Outcome::Resting {
+                    socket: resting,
+                    read,
+                    since,
+                } => {
                     (socket, read_before, resting_since) = (resting, read, Some(since));
                 }
             }
@@ -135,10 +149,21 @@ impl ConnectionServer {
     /// Waits for the first byte of the next request, and returns whether it came. The first request
     /// of a connection has the time limit for heads, and each later one the idle timeout. No buffer
     /// is allocated before that byte.
-    async fn first_byte(&self, socket: &TcpStream, accepted: Instant, resting_since: Option<Instant>) -> bool {
+    async fn first_byte(
+        &self,
+        socket: &TcpStream,
+        accepted: Instant,
+        resting_since: Option<Instant>,
+    ) -> bool {
         let (until, closed) = match resting_since {
-            Some(since) => (since + self.idle_timeout, &self.connection_table.closed.idle),
-            None => (accepted + self.head_timeout, &self.connection_table.closed.head_timeout),
+            Some(since) => (
+                since + self.idle_timeout,
+                &self.connection_table.closed.idle,
+            ),
+            None => (
+                accepted + self.head_timeout,
+                &self.connection_table.closed.head_timeout,
+            ),
         };
         let Ok(readable) = tokio::time::timeout_at(until, socket.readable()).await else {
             closed.fetch_add(1, Ordering::Relaxed);
@@ -152,7 +177,10 @@ impl ConnectionServer {
     async fn head(&self, socket: &mut TcpStream, before: Vec<u8>, began: Instant) -> Option<Head> {
         let head = head::read(socket, before, self.max_head_bytes);
         let Ok(head) = tokio::time::timeout_at(began + self.head_timeout, head).await else {
-            self.connection_table.closed.head_timeout.fetch_add(1, Ordering::Relaxed);
+            self.connection_table
+                .closed
+                .head_timeout
+                .fetch_add(1, Ordering::Relaxed);
             return None;
         };
         head.ok() // an error means that the peer has left
@@ -179,7 +207,11 @@ impl ConnectionServer {
     async fn park(self, socket: TcpStream, peer: SocketAddr, mut request: http::Request<()>) {
         request.extensions_mut().insert(Peer(peer));
         self.tracer.arrived(&mut request);
-        match self.queue.run(parked::answer(socket, self.router, request)).await {
+        match self
+            .queue
+            .run(parked::answer(socket, self.router, request))
+            .await
+        {
             Ok(Some(parked)) if parked.is_behind() => {
                 let (queue, connections) = (self.queue, self.connections.clone());
                 self.connections.spawn(async move {
@@ -199,5 +231,8 @@ impl ConnectionServer {
 /// accept.
 fn peer_gave_up(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    )
 }

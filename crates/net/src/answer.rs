@@ -16,7 +16,8 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, LAST_MODIFIED, VARY,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG,
+    LAST_MODIFIED, VARY,
 };
 use http_body::{Body as _, Frame, SizeHint};
 use parking_lot::Mutex;
@@ -114,21 +115,33 @@ pub(crate) fn reserve(
         unread_output: unread_output.clone(),
         cut: cut.clone(),
     };
-    if response.extensions().get::<StreamSlot>().is_some_and(StreamSlot::is_stream) {
+    if response
+        .extensions()
+        .get::<StreamSlot>()
+        .is_some_and(StreamSlot::is_stream)
+    {
         call.became_stream();
         answer.stream = Some(call);
         return (response.map(|body| Answer { body, ..answer }), None);
     }
     call.answered();
     let length = response.body().size_hint().exact();
-    answer.ends_late = answer.progress.is_some() && length.is_none_or(|length| length > SINGLE_PIECE_BYTES);
+    answer.ends_late =
+        answer.progress.is_some() && length.is_none_or(|length| length > SINGLE_PIECE_BYTES);
     let Some(length) = length else {
-        answer.reservation = Some(Arc::new(Reservation { _call: call, share: None }));
+        answer.reservation = Some(Arc::new(Reservation {
+            _call: call,
+            share: None,
+        }));
         return (response.map(|body| Answer { body, ..answer }), None);
     };
     let share = unread_output.reserve(usize::try_from(length).unwrap_or(usize::MAX), cut);
     let refused = share.is_none().then_some(Code::Overloaded);
-    let response = if refused.is_some() { refusal(response.headers()) } else { response };
+    let response = if refused.is_some() {
+        refusal(response.headers())
+    } else {
+        response
+    };
     answer.reservation = Some(Arc::new(Reservation { _call: call, share }));
     (response.map(|body| Answer { body, ..answer }), refused)
 }
@@ -137,9 +150,20 @@ pub(crate) fn reserve(
 /// answer (CORS, the request's id).
 fn refusal(answered: &HeaderMap) -> Response {
     let mut response = unread_output::refusal().into_response();
-    let body_headers =
-        [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING, CACHE_CONTROL, ETAG, LAST_MODIFIED, ACCEPT_RANGES, VARY];
-    for (name, value) in answered.iter().filter(|(name, _)| !body_headers.contains(name)) {
+    let body_headers = [
+        CONTENT_TYPE,
+        CONTENT_LENGTH,
+        CONTENT_ENCODING,
+        CACHE_CONTROL,
+        ETAG,
+        LAST_MODIFIED,
+        ACCEPT_RANGES,
+        VARY,
+    ];
+    for (name, value) in answered
+        .iter()
+        .filter(|(name, _)| !body_headers.contains(name))
+    {
         response.headers_mut().append(name, value.clone());
     }
     for vary in answered.get_all(VARY) {
@@ -153,14 +177,23 @@ impl Answer {
     fn hold(&self, bytes: Bytes, reservation: &Arc<Reservation>) -> Result<Bytes, BudgetExhausted> {
         let share = match reservation.share {
             Some(_) => None,
-            None => Some(self.unread_output.reserve(bytes.len(), &self.cut).ok_or(BudgetExhausted)?),
+            None => Some(
+                self.unread_output
+                    .reserve(bytes.len(), &self.cut)
+                    .ok_or(BudgetExhausted)?,
+            ),
         };
         if let Some(progress) = &self.progress {
             progress.pieces.lock().held += 1;
             progress.piece_given.notify_one();
         }
         let (reservation, progress) = (reservation.clone(), self.progress.clone());
-        Ok(Bytes::from_owner(HeldPiece { bytes, _share: share, _reservation: reservation, progress }))
+        Ok(Bytes::from_owner(HeldPiece {
+            bytes,
+            _share: share,
+            _reservation: reservation,
+            progress,
+        }))
     }
 }
 
@@ -168,9 +201,14 @@ impl http_body::Body for Answer {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let this = &mut *self;
-        let Some(reservation) = this.reservation.clone() else { return Pin::new(&mut this.body).poll_frame(cx) };
+        let Some(reservation) = this.reservation.clone() else {
+            return Pin::new(&mut this.body).poll_frame(cx);
+        };
         if this.rest.is_empty() {
             match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
@@ -186,9 +224,17 @@ impl http_body::Body for Answer {
                 }
             }
         }
-        let max_bytes = if this.progress.is_some() { PIECE_BYTES } else { usize::MAX };
+        let max_bytes = if this.progress.is_some() {
+            PIECE_BYTES
+        } else {
+            usize::MAX
+        };
         let piece = this.rest.split_to(this.rest.len().min(max_bytes));
-        Poll::Ready(Some(this.hold(piece, &reservation).map(Frame::data).map_err(axum::Error::new)))
+        Poll::Ready(Some(
+            this.hold(piece, &reservation)
+                .map(Frame::data)
+                .map_err(axum::Error::new),
+        ))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -208,12 +254,18 @@ impl AsRef<[u8]> for HeldPiece {
 
 impl Drop for HeldPiece {
     fn drop(&mut self) {
-        let Some(progress) = &self.progress else { return };
+        let Some(progress) = &self.progress else {
+            return;
+        };
         let body = {
             let mut pieces = progress.pieces.lock();
             pieces.written += 1;
             pieces.held -= 1;
-            if pieces.held == 0 { pieces.body.take() } else { None }
+            if pieces.held == 0 {
+                pieces.body.take()
+            } else {
+                None
+            }
         };
         if let Some(body) = body {
             body.wake();
@@ -239,7 +291,11 @@ impl AnswerProgress {
         while checks < CHECKS_PER_TIMEOUT {
             tokio::time::sleep(limit / CHECKS_PER_TIMEOUT).await;
             let Pieces { held, written, .. } = *self.pieces.lock();
-            checks = if held > 0 && written == before { checks + 1 } else { 0 };
+            checks = if held > 0 && written == before {
+                checks + 1
+            } else {
+                0
+            };
             before = written;
         }
     }

@@ -38,7 +38,10 @@ enum State {
     Ending,
     /// Everything was given to hyper, and the connection is cut once all of it is written. Until
     /// then the stream counts as open, so that it can still be killed.
-    Cutting(#[expect(dead_code, reason = "held until the connection is gone")] Option<Box<Subscription>>),
+    Cutting(
+        #[expect(dead_code, reason = "held until the connection is gone")]
+        Option<Box<Subscription>>,
+    ),
     /// Everything was given to hyper, but the connection can't be cut: several streams share it, or
     /// there is no handle. The body fails after [`LAST_BYTES_GRACE`].
     Failing(Pin<Box<Sleep>>),
@@ -54,13 +57,25 @@ impl StreamBody {
     /// Creates a body that sends the output in `slot`. `cut` ends the connection under it, if there
     /// is such a handle.
     pub fn new(slot: StreamSlot, cut: Option<Cut>) -> Self {
-        Self { state: State::Unopened(slot), ready: VecDeque::new(), frames: Vec::new(), cut, is_finishing: false }
+        Self {
+            state: State::Unopened(slot),
+            ready: VecDeque::new(),
+            frames: Vec::new(),
+            cut,
+            is_finishing: false,
+        }
     }
 
     /// Creates the body of an answer to HEAD. Like the body of a stream, its length is unknown; it
     /// contains nothing.
     pub fn empty() -> Self {
-        Self { state: State::Ended, ready: VecDeque::new(), frames: Vec::new(), cut: None, is_finishing: false }
+        Self {
+            state: State::Ended,
+            ready: VecDeque::new(),
+            frames: Vec::new(),
+            cut: None,
+            is_finishing: false,
+        }
     }
 
     fn open(&mut self, output: Option<StreamOutput>) -> State {
@@ -83,7 +98,9 @@ impl StreamBody {
     /// socket says nothing about a single stream. hyper polls the body of such a stream only while
     /// the stream's own window is open.
     fn report_if_shared(&self, report: impl FnOnce(&Arc<Connection>)) {
-        if let (State::Open(subscription), Some(true)) = (&self.state, self.cut.as_ref().map(Cut::is_shared)) {
+        if let (State::Open(subscription), Some(true)) =
+            (&self.state, self.cut.as_ref().map(Cut::is_shared))
+        {
             report(subscription.connection());
         }
     }
@@ -91,7 +108,9 @@ impl StreamBody {
     /// If the client has sent a FIN, makes the stream end after the events that are visible now.
     /// The client may only have shut its sending side, and then it still reads these events.
     fn finish_if_half_closed(&mut self) {
-        let State::Open(subscription) = &mut self.state else { return };
+        let State::Open(subscription) = &mut self.state else {
+            return;
+        };
         if self.is_finishing || !self.cut.as_ref().is_some_and(Cut::is_half_closed) {
             return;
         }
@@ -121,7 +140,10 @@ impl Body for StreamBody {
     type Data = Bytes;
     type Error = CutOff;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame<Bytes>, CutOff>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<BodyFrame<Bytes>, CutOff>>> {
         let this = &mut *self;
         this.report_if_shared(|stream| stream.took_bytes(true));
         this.finish_if_half_closed();
@@ -151,7 +173,9 @@ impl Body for StreamBody {
                 State::Ended => return Poll::Ready(None),
             };
             match step {
-                Step::Frames => this.ready.extend(this.frames.drain(..).map(|frame| frame.block_bytes())),
+                Step::Frames => this
+                    .ready
+                    .extend(this.frames.drain(..).map(|frame| frame.block_bytes())),
                 Step::End { reconnect: false } => this.state = State::Ended,
                 Step::End { reconnect: true } => this.state = this.cut_or_fail(),
                 // After a kill, the body is polled again only if an embedding application serves

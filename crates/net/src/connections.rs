@@ -138,19 +138,37 @@ impl ConnectionTable {
     /// Creates a table for `capacity` connections, including those that carry streams. There must
     /// be descriptors for [`CLOSING_HEADROOM`] more.
     pub fn new(capacity: usize) -> Arc<Self> {
-        Arc::new(Self { capacity, started: Instant::now(), state: Mutex::default(), closed: Closed::default() })
+        Arc::new(Self {
+            capacity,
+            started: Instant::now(),
+            state: Mutex::default(),
+            closed: Closed::default(),
+        })
     }
 
     /// Adds a connection that was just accepted.
     pub(crate) fn enter(self: &Arc<Self>) -> TrackedConnection {
-        let activity = Arc::new(Activity { since: AtomicU64::new(self.now()), ..Activity::default() });
+        let activity = Arc::new(Activity {
+            since: AtomicU64::new(self.now()),
+            ..Activity::default()
+        });
         let mut state = self.state.lock();
         state.next += 1;
         let serial = state.next;
         let queued_at = activity.due();
         state.queue.insert((queued_at, serial));
-        state.entries.insert(serial, Entry { activity: activity.clone(), queued_at: Some(queued_at) });
-        TrackedConnection { connection_table: self.clone(), serial, activity }
+        state.entries.insert(
+            serial,
+            Entry {
+                activity: activity.clone(),
+                queued_at: Some(queued_at),
+            },
+        );
+        TrackedConnection {
+            connection_table: self.clone(),
+            serial,
+            activity,
+        }
     }
 
     /// Whether one more connection may be accepted while `open` are open. Tells other connections
@@ -158,14 +176,27 @@ impl ConnectionTable {
     pub(crate) fn has_capacity(&self, open: usize) -> bool {
         let now = self.now();
         let mut state = self.state.lock();
-        let State { entries, queue, closing, .. } = &mut *state;
+        let State {
+            entries,
+            queue,
+            closing,
+            ..
+        } = &mut *state;
         while open.saturating_sub(*closing) >= self.capacity
-            && let Some((queued_at, serial)) = queue.first().copied().filter(|(queued_at, _)| *queued_at <= now)
+            && let Some((queued_at, serial)) = queue
+                .first()
+                .copied()
+                .filter(|(queued_at, _)| *queued_at <= now)
         {
             queue.pop_first();
-            let Some(entry) = entries.get_mut(&serial) else { continue };
-            let due =
-                if entry.activity.streams.load(Relaxed) > 0 { now + ms(IDLE_PROTECTION) } else { entry.activity.due() };
+            let Some(entry) = entries.get_mut(&serial) else {
+                continue;
+            };
+            let due = if entry.activity.streams.load(Relaxed) > 0 {
+                now + ms(IDLE_PROTECTION)
+            } else {
+                entry.activity.due()
+            };
             entry.queued_at = (due > queued_at).then_some(due);
             if entry.queued_at.is_some() {
                 queue.insert((due, serial)); // it was active after it was queued
@@ -222,20 +253,29 @@ impl TrackedConnection {
     /// Notes that a request was read; `whole` says whether that includes its body.
     pub(crate) fn begin_call(self: &Arc<Self>, whole: bool) -> Call {
         let activity = &self.activity;
-        let stage = if whole { stage::WORKING } else { stage::RECEIVING };
+        let stage = if whole {
+            stage::WORKING
+        } else {
+            stage::RECEIVING
+        };
         activity.working.fetch_add(u32::from(whole), Relaxed);
         activity.calls.fetch_add(1, Relaxed);
         activity.has_requested.store(true, Relaxed);
         self.note_change();
         Call {
-            progress: Arc::new(CallProgress { tracked: self.clone(), stage: AtomicU8::new(stage) }),
+            progress: Arc::new(CallProgress {
+                tracked: self.clone(),
+                stage: AtomicU8::new(stage),
+            }),
             is_stream: false,
         }
     }
 
     /// Notes that the state of the connection changed now.
     fn note_change(&self) {
-        self.activity.since.store(self.connection_table.now(), Relaxed);
+        self.activity
+            .since
+            .store(self.connection_table.now(), Relaxed);
     }
 
     /// Notes that bytes moved in either direction.
@@ -243,7 +283,9 @@ impl TrackedConnection {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let moved = self.activity.moved.load(Relaxed).saturating_add(bytes);
         let enough = moved >= PROGRESS_BYTES;
-        self.activity.moved.store(if enough { 0 } else { moved }, Relaxed);
+        self.activity
+            .moved
+            .store(if enough { 0 } else { moved }, Relaxed);
         if enough && self.activity.calls.load(Relaxed) > 0 {
             self.note_change();
         }
@@ -284,7 +326,11 @@ impl TrackedConnection {
     }
 
     fn unchanged_for(&self) -> Duration {
-        Duration::from_millis(self.connection_table.now().saturating_sub(self.activity.since.load(Relaxed)))
+        Duration::from_millis(
+            self.connection_table
+                .now()
+                .saturating_sub(self.activity.since.load(Relaxed)),
+        )
     }
 
     pub(crate) fn closed(&self) -> &Closed {
@@ -295,7 +341,11 @@ impl TrackedConnection {
 impl Drop for TrackedConnection {
     fn drop(&mut self) {
         let mut state = self.connection_table.state.lock();
-        match state.entries.remove(&self.serial).map(|entry| entry.queued_at) {
+        match state
+            .entries
+            .remove(&self.serial)
+            .map(|entry| entry.queued_at)
+        {
             Some(Some(queued_at)) => drop(state.queue.remove(&(queued_at, self.serial))),
             Some(None) => state.closing -= 1,
             None => {}
@@ -331,7 +381,12 @@ impl Drop for Call {
     fn drop(&mut self) {
         self.answered();
         let activity = &self.progress.tracked.activity;
-        (if self.is_stream { &activity.streams } else { &activity.calls }).fetch_sub(1, Relaxed);
+        (if self.is_stream {
+            &activity.streams
+        } else {
+            &activity.calls
+        })
+        .fetch_sub(1, Relaxed);
     }
 }
 
@@ -339,7 +394,9 @@ impl CallProgress {
     /// Notes that the whole request was read, or that its rest is not needed: from now on the call
     /// waits for the server.
     pub(crate) fn arrived(&self) {
-        let arrived = self.stage.compare_exchange(stage::RECEIVING, stage::WORKING, Relaxed, Relaxed);
+        let arrived =
+            self.stage
+                .compare_exchange(stage::RECEIVING, stage::WORKING, Relaxed, Relaxed);
         if arrived.is_ok() {
             self.tracked.activity.working.fetch_add(1, Relaxed);
             self.tracked.note_change();
@@ -354,7 +411,10 @@ mod tests {
     fn is_told_to_close(tracked: &TrackedConnection) -> bool {
         use std::task::{Context, Poll, Waker};
         let mut told_to_close = std::pin::pin!(tracked.told_to_close());
-        told_to_close.as_mut().poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(())
+        told_to_close
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+            == Poll::Ready(())
     }
 
     #[tokio::test(start_paused = true)]
@@ -364,11 +424,17 @@ mod tests {
         tokio::time::advance(Duration::from_millis(500)).await;
         let second = connection_table.enter();
         assert!(connection_table.has_capacity(2), "the headroom is left");
-        assert!(!is_told_to_close(&first) && !is_told_to_close(&second), "both are protected");
+        assert!(
+            !is_told_to_close(&first) && !is_told_to_close(&second),
+            "both are protected"
+        );
         tokio::time::advance(Duration::from_millis(600)).await;
         assert!(connection_table.has_capacity(2));
         assert!(is_told_to_close(&first) && !is_told_to_close(&second));
-        assert!(connection_table.has_capacity(2), "one is being closed already");
+        assert!(
+            connection_table.has_capacity(2),
+            "one is being closed already"
+        );
         assert!(!is_told_to_close(&second));
         drop(first);
         tokio::time::advance(IDLE_PROTECTION).await;
@@ -376,7 +442,12 @@ mod tests {
         assert!(is_told_to_close(&second));
         assert_eq!(
             connection_table.closed.all(),
-            [("head_timeout", 0), ("idle", 0), ("crowded", 2), ("write_timeout", 0)]
+            [
+                ("head_timeout", 0),
+                ("idle", 0),
+                ("crowded", 2),
+                ("write_timeout", 0)
+            ]
         );
     }
 
@@ -387,7 +458,13 @@ mod tests {
         let call = busy.begin_call(true);
         let mut opened = stream.begin_call(true);
         opened.became_stream();
-        assert!((idle.idle_for().is_some(), busy.idle_for(), stream.idle_for()) == (true, None, None));
+        assert!(
+            (
+                idle.idle_for().is_some(),
+                busy.idle_for(),
+                stream.idle_for()
+            ) == (true, None, None)
+        );
         tokio::time::advance(STALLED_PROTECTION).await;
         assert!(connection_table.has_capacity(3));
         assert!(is_told_to_close(&idle) && !is_told_to_close(&busy));
@@ -410,8 +487,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_whose_call_waits_for_its_peer_is_closed_soon_unless_bytes_move() {
         let connection_table = ConnectionTable::new(1);
-        let [arrives, leaves, works, moves, trickles] = std::array::from_fn(|_| Arc::new(connection_table.enter()));
-        let calls = [&arrives, &leaves, &works, &moves, &trickles].map(|tracked| tracked.begin_call(false));
+        let [arrives, leaves, works, moves, trickles] =
+            std::array::from_fn(|_| Arc::new(connection_table.enter()));
+        let calls =
+            [&arrives, &leaves, &works, &moves, &trickles].map(|tracked| tracked.begin_call(false));
         calls[1].progress().arrived();
         calls[1].answered();
         calls[2].progress().arrived();
@@ -421,10 +500,20 @@ mod tests {
         assert!(connection_table.has_capacity(6));
         tokio::time::advance(STALLED_PROTECTION / 2).await;
         assert!(connection_table.has_capacity(6));
-        assert!([&arrives, &leaves, &trickles].iter().all(|tracked| is_told_to_close(tracked)));
+        assert!(
+            [&arrives, &leaves, &trickles]
+                .iter()
+                .all(|tracked| is_told_to_close(tracked))
+        );
         assert!(!is_told_to_close(&works) && !is_told_to_close(&moves));
-        assert_eq!((leaves.stalled_for(), works.stalled_for()), (Some(STALLED_PROTECTION), None));
-        assert_eq!((moves.stalled_for(), moves.idle_for()), (Some(STALLED_PROTECTION / 2), None));
+        assert_eq!(
+            (leaves.stalled_for(), works.stalled_for()),
+            (Some(STALLED_PROTECTION), None)
+        );
+        assert_eq!(
+            (moves.stalled_for(), moves.idle_for()),
+            (Some(STALLED_PROTECTION / 2), None)
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -162,8 +162,13 @@ impl Cut {
     pub(crate) fn head_is_read(&self, has_body: bool) {
         let mut head = self.state.head.lock();
         head.since = None;
-        let end = head.beginning.windows(END_OF_HEAD.len()).position(|bytes| bytes == END_OF_HEAD);
-        let read = end.filter(|_| !has_body).map_or(head.beginning.len(), |end| end + END_OF_HEAD.len());
+        let end = head
+            .beginning
+            .windows(END_OF_HEAD.len())
+            .position(|bytes| bytes == END_OF_HEAD);
+        let read = end
+            .filter(|_| !has_body)
+            .map_or(head.beginning.len(), |end| end + END_OF_HEAD.len());
         head.beginning.drain(..read);
     }
 
@@ -197,7 +202,12 @@ impl Cut {
     /// Whether every stream that shares the connection has ended, or is blocked by its window,
     /// which the peer will not open any more.
     fn owes_nothing(&self) -> bool {
-        self.state.streams.lock().iter().filter_map(Weak::upgrade).all(|stream| stream.is_blocked())
+        self.state
+            .streams
+            .lock()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .all(|stream| stream.is_blocked())
     }
 
     fn is_cut_requested(&self) -> bool {
@@ -213,7 +223,10 @@ impl Cuttable {
         tracked: Arc<TrackedConnection>,
         connections: TaskTracker,
     ) -> (Self, Cut) {
-        let cut = Cut { shared: is_http2, ..Cut::default() };
+        let cut = Cut {
+            shared: is_http2,
+            ..Cut::default()
+        };
         let connection = Self {
             read_before: read_before.into(),
             socket: Some(socket),
@@ -233,7 +246,10 @@ impl Cuttable {
     }
 
     fn socket(&mut self) -> io::Result<Pin<&mut TcpStream>> {
-        self.socket.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+        self.socket
+            .as_mut()
+            .map(Pin::new)
+            .ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// Whether the connection carries, or has carried, a stream that has it to itself.
@@ -244,7 +260,9 @@ impl Cuttable {
     /// Looks for the peer's FIN while a stream is open, because hyper doesn't read during that
     /// time. Fails once the peer is gone.
     fn poll_peer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(socket) = self.socket.as_mut() else { return Poll::Pending };
+        let Some(socket) = self.socket.as_mut() else {
+            return Poll::Pending;
+        };
         if self.half_closed.is_none() {
             ready!(peer::poll_fin(socket, cx))?;
             self.peer_done = true;
@@ -252,29 +270,43 @@ impl Cuttable {
             self.cut.state.half_closed.store(true, Ordering::Relaxed);
             cx.waker().wake_by_ref(); // the body is polled again, and sees the FIN
         }
-        self.half_closed.as_mut().map_or(Poll::Pending, |half_closed| half_closed.poll_reset(socket, cx))
+        self.half_closed
+            .as_mut()
+            .map_or(Poll::Pending, |half_closed| {
+                half_closed.poll_reset(socket, cx)
+            })
     }
 
     /// Passes the peer's FIN over HTTP/2 on to hyper once everything that the peer requested before
     /// is answered and written, and its streams have sent what they owe. h2 takes a FIN for the end
     /// of the connection, and drops what is in progress.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(socket) = self.socket.as_ref() else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
+        let Some(socket) = self.socket.as_ref() else {
+            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+        };
         let state = &self.cut.state;
         if !state.half_closed.swap(true, Ordering::Relaxed) {
-            let streams: Vec<_> = state.streams.lock().iter().filter_map(Weak::upgrade).collect();
+            let streams: Vec<_> = state
+                .streams
+                .lock()
+                .iter()
+                .filter_map(Weak::upgrade)
+                .collect();
             for stream in streams {
                 stream.wake(); // its body is polled again, and sees the FIN
             }
         }
         let half_closed = self.half_closed.get_or_insert_with(HalfClosed::new);
         loop {
-            let answered =
-                !self.tracked.is_answering() && self.cut.blocked_since().is_none() && self.cut.owes_nothing();
+            let answered = !self.tracked.is_answering()
+                && self.cut.blocked_since().is_none()
+                && self.cut.owes_nothing();
             let answered_at = answered.then_some(self.written);
             // The check has to succeed twice, because the last answer is written after the first
             // time.
-            if std::mem::replace(&mut self.answered_at, answered_at).is_some_and(|before| answered_at == Some(before)) {
+            if std::mem::replace(&mut self.answered_at, answered_at)
+                .is_some_and(|before| answered_at == Some(before))
+            {
                 return Poll::Ready(Ok(()));
             }
             ready!(half_closed.poll_check(socket, cx))?;
@@ -315,18 +347,28 @@ impl Cuttable {
     /// answer has neither a body nor the headers of the server's answers, and another one is sent
     /// in its place. hyper closes the connection after it.
     fn is_hypers_refusal(&self, bytes: &[u8]) -> bool {
-        let is_refusal = !self.is_http2 && bytes.starts_with(b"HTTP/1.") && bytes.get(9) == Some(&b'4');
+        let is_refusal =
+            !self.is_http2 && bytes.starts_with(b"HTTP/1.") && bytes.get(9) == Some(&b'4');
         if !is_refusal || !bytes.ends_with(b"\r\n\r\n") {
             return false;
         }
         let mut headers = [httparse::EMPTY_HEADER; MAX_REFUSAL_HEADERS];
         let mut head = httparse::Response::new(&mut headers);
-        let is_whole = head.parse(bytes).is_ok_and(|parsed| parsed == httparse::Status::Complete(bytes.len()));
+        let is_whole = head
+            .parse(bytes)
+            .is_ok_and(|parsed| parsed == httparse::Status::Complete(bytes.len()));
         let names = head.headers.iter().map(|header| header.name);
         let is_hypers_refusal = is_whole
-            && names.into_iter().all(|name| REFUSAL_HEADERS.iter().any(|known| known.eq_ignore_ascii_case(name)));
+            && names.into_iter().all(|name| {
+                REFUSAL_HEADERS
+                    .iter()
+                    .any(|known| known.eq_ignore_ascii_case(name))
+            });
         if let Some(status) = head.code.filter(|_| is_hypers_refusal) {
-            self.cut.state.withheld_status.store(status, Ordering::Relaxed);
+            self.cut
+                .state
+                .withheld_status
+                .store(status, Ordering::Relaxed);
         }
         is_hypers_refusal
     }
@@ -338,13 +380,18 @@ impl Cuttable {
             let mut head = self.cut.state.head.lock();
             head.since.get_or_insert_with(Instant::now);
             let space = BEGINNING_BYTES.saturating_sub(head.beginning.len());
-            head.beginning.extend_from_slice(&bytes[..bytes.len().min(space)]);
+            head.beginning
+                .extend_from_slice(&bytes[..bytes.len().min(space)]);
         }
     }
 }
 
 impl AsyncRead for Cuttable {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.has_own_stream() {
             // The bytes that came during the stream were thrown away, so nothing can follow it.
             return Poll::Ready(Ok(()));
@@ -375,7 +422,11 @@ impl AsyncRead for Cuttable {
 }
 
 impl AsyncWrite for Cuttable {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         if self.is_hypers_refusal(buf) {
             return Poll::Ready(Ok(buf.len()));
         }

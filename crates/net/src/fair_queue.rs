@@ -87,7 +87,11 @@ mod tests {
             let mut first = true;
             std::future::poll_fn(|cx| {
                 cx.waker().wake_by_ref();
-                if std::mem::take(&mut first) { Poll::Pending } else { Poll::Ready(()) }
+                if std::mem::take(&mut first) {
+                    Poll::Pending
+                } else {
+                    Poll::Ready(())
+                }
             })
             .await;
         }
@@ -137,7 +141,11 @@ mod tests {
         // The runtime polls the sockets about `STREAMS / INTERVAL` times while it runs the streams,
         // and some more times while it runs tasks of the crowd that enter the queue.
         let most = 2 * STEPS_PER_CORE * (STREAMS / INTERVAL + 1);
-        assert!(last - before <= most, "{} steps of the crowd ran before the last stream", last - before);
+        assert!(
+            last - before <= most,
+            "{} steps of the crowd ran before the last stream",
+            last - before
+        );
         crowd.join_all().await;
         assert_eq!(steps.load(Ordering::Relaxed), CROWD * STEPS);
     }

@@ -32,19 +32,32 @@ pub(crate) struct Head {
 /// Reads a head, whose beginning `before` was read earlier, until it is clear which lane carries
 /// the request. The caller has to set a time limit. Fails if the connection fails or ends before
 /// that.
-pub(crate) async fn read(socket: &mut (impl AsyncRead + Unpin), before: Vec<u8>, max_bytes: usize) -> io::Result<Head> {
+pub(crate) async fn read(
+    socket: &mut (impl AsyncRead + Unpin),
+    before: Vec<u8>,
+    max_bytes: usize,
+) -> io::Result<Head> {
     let (mut bytes, mut searched) = (before, 0);
     loop {
         let is_http2 = bytes.starts_with(PREFACE);
         let is_undecided = agree_so_far(&bytes, START) || agree_so_far(&bytes, PREFACE);
         if is_http2 || !is_undecided || bytes.len() > max_bytes {
-            return Ok(Head { bytes, get: None, is_http2 });
+            return Ok(Head {
+                bytes,
+                get: None,
+                is_http2,
+            });
         }
         // A head ends with an empty line. Only the bytes that can contain a new one are searched,
         // so that the work stays linear for a head that comes byte by byte.
-        if bytes.starts_with(START) && has_empty_line(&bytes[usize::saturating_sub(searched, 3)..]) {
+        if bytes.starts_with(START) && has_empty_line(&bytes[usize::saturating_sub(searched, 3)..])
+        {
             let get = parse(&bytes);
-            return Ok(Head { bytes, get, is_http2 });
+            return Ok(Head {
+                bytes,
+                get,
+                is_http2,
+            });
         }
         searched = bytes.len();
         bytes.reserve(1_024);
@@ -57,7 +70,8 @@ pub(crate) async fn read(socket: &mut (impl AsyncRead + Unpin), before: Vec<u8>,
 /// Whether the bytes contain an empty line, with CRLF or with the bare LF that RFC 9112 section 2.2
 /// lets a recipient accept.
 fn has_empty_line(bytes: &[u8]) -> bool {
-    bytes.windows(3).any(|window| window == b"\n\r\n") || bytes.windows(2).any(|window| window == b"\n\n")
+    bytes.windows(3).any(|window| window == b"\n\r\n")
+        || bytes.windows(2).any(|window| window == b"\n\n")
 }
 
 /// Whether one of the two byte strings is the beginning of the other.
@@ -69,11 +83,17 @@ fn agree_so_far(a: &[u8], b: &[u8]) -> bool {
 fn parse(bytes: &[u8]) -> Option<Request<()>> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut head = httparse::Request::new(&mut headers);
-    let Ok(httparse::Status::Complete(_)) = head.parse(bytes) else { return None };
+    let Ok(httparse::Status::Complete(_)) = head.parse(bytes) else {
+        return None;
+    };
     let mut request = Request::new(());
     *request.method_mut() = Method::GET;
     *request.uri_mut() = Uri::try_from(head.path?).ok()?;
-    *request.version_mut() = if head.version? == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
+    *request.version_mut() = if head.version? == 0 {
+        Version::HTTP_10
+    } else {
+        Version::HTTP_11
+    };
     let map = request.headers_mut();
     for header in head.headers.iter() {
         let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
@@ -83,7 +103,10 @@ fn parse(bytes: &[u8]) -> Option<Request<()>> {
 }
 
 fn has_body_or_upgrade(headers: &HeaderMap) -> bool {
-    let body = headers.get_all(CONTENT_LENGTH).iter().any(|length| length != "0");
+    let body = headers
+        .get_all(CONTENT_LENGTH)
+        .iter()
+        .any(|length| length != "0");
     body || headers.contains_key(TRANSFER_ENCODING) || headers.contains_key(UPGRADE)
 }
 
@@ -101,7 +124,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_plain_get_is_read_whole_even_byte_by_byte() {
-        let text = b"GET /a?b=c HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nLast-Event-ID: 1\r\n\r\n";
+        let text =
+            b"GET /a?b=c HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nLast-Event-ID: 1\r\n\r\n";
         let (mut client, mut server) = tokio::io::duplex(1);
         let writing = tokio::spawn(async move { client.write_all(text).await });
         let head = read(&mut server, Vec::new(), 16 << 10).await.unwrap();
@@ -138,8 +162,18 @@ mod tests {
         let (mut client, mut server) = tokio::io::duplex(64);
         client.write_all(b"x: y\r\n\r\n").await.unwrap();
         let before = b"GET /a HTTP/1.1\r\n".to_vec();
-        assert_eq!(read(&mut server, before, 16 << 10).await.unwrap().get.unwrap().headers()["x"], "y");
-        let whole = read(&mut server, b"GET /b HTTP/1.1\r\n\r\n".to_vec(), 16 << 10).await.unwrap();
+        assert_eq!(
+            read(&mut server, before, 16 << 10)
+                .await
+                .unwrap()
+                .get
+                .unwrap()
+                .headers()["x"],
+            "y"
+        );
+        let whole = read(&mut server, b"GET /b HTTP/1.1\r\n\r\n".to_vec(), 16 << 10)
+            .await
+            .unwrap();
         assert_eq!(whole.get.unwrap().uri(), "/b");
     }
 
@@ -153,7 +187,13 @@ mod tests {
 
     #[tokio::test]
     async fn bare_line_feeds_end_a_head_too() {
-        assert!(head(b"GET /a HTTP/1.1\nHost: x\n\n").await.unwrap().get.is_some());
+        assert!(
+            head(b"GET /a HTTP/1.1\nHost: x\n\n")
+                .await
+                .unwrap()
+                .get
+                .is_some()
+        );
     }
 
     #[tokio::test]

@@ -73,7 +73,11 @@ pub(crate) enum Outcome {
     Closed,
     /// The connection is kept alive and rests until its next request or its end. `read` holds the
     /// bytes that were already read.
-    Resting { socket: TcpStream, read: Vec<u8>, since: Instant },
+    Resting {
+        socket: TcpStream,
+        read: Vec<u8>,
+        since: Instant,
+    },
 }
 
 /// Whether a connection was told to close, and how.
@@ -128,7 +132,13 @@ impl ConnectionServer {
         tracked: &Arc<TrackedConnection>,
         accepted: Instant,
     ) -> Outcome {
-        let (io, cut) = Cuttable::new(socket, read_before, false, tracked.clone(), self.connections.clone());
+        let (io, cut) = Cuttable::new(
+            socket,
+            read_before,
+            false,
+            tracked.clone(),
+            self.connections.clone(),
+        );
         let service = service_fn(self.service(peer, tracked.clone(), cut.clone()));
         let mut connection = http1::Builder::new()
             // `drive` enforces the time limits, because hyper has a single timer for a head
@@ -139,7 +149,8 @@ impl ConnectionServer {
             // sending side.
             .half_close(true)
             .serve_connection(TokioIo::new(io), service);
-        let Some((result, shutdown)) = self.drive(&mut connection, &cut, tracked, accepted).await else {
+        let Some((result, shutdown)) = self.drive(&mut connection, &cut, tracked, accepted).await
+        else {
             return Outcome::Closed;
         };
         let http1::Parts { io, read_buf, .. } = connection.into_parts();
@@ -147,16 +158,26 @@ impl ConnectionServer {
         match (result, shutdown, cut.refusal()) {
             (_, _, Some(status)) => {
                 if let Some(socket) = io.into_socket() {
-                    let head = if read_buf.is_empty() { cut.beginning_of_head().into() } else { read_buf };
+                    let head = if read_buf.is_empty() {
+                        cut.beginning_of_head().into()
+                    } else {
+                        read_buf
+                    };
                     self.refuse(socket, status, &head).await;
                 }
             }
             (Ok(()), Shutdown::ForRest, None) if !io.is_peer_done() => {
                 let idle = tracked.idle_for().unwrap_or_default();
                 let now = Instant::now();
-                let since = cut.head_since().unwrap_or_else(|| now.checked_sub(idle).unwrap_or(now));
+                let since = cut
+                    .head_since()
+                    .unwrap_or_else(|| now.checked_sub(idle).unwrap_or(now));
                 if let Some(socket) = io.into_socket() {
-                    return Outcome::Resting { socket, read: read_buf.into(), since };
+                    return Outcome::Resting {
+                        socket,
+                        read: read_buf.into(),
+                        since,
+                    };
                 }
             }
             (Ok(()), ..) => {}
@@ -174,19 +195,27 @@ impl ConnectionServer {
         tracked: &Arc<TrackedConnection>,
         accepted: Instant,
     ) {
-        let (io, cut) = Cuttable::new(socket, read_before, true, tracked.clone(), self.connections.clone());
+        let (io, cut) = Cuttable::new(
+            socket,
+            read_before,
+            true,
+            tracked.clone(),
+            self.connections.clone(),
+        );
         let service = service_fn(self.service(peer, tracked.clone(), cut.clone()));
         let max_head_bytes = u32::try_from(self.max_head_bytes).unwrap_or(u32::MAX);
-        let mut connection =
-            http2::Builder::new(Http2Executor { write_timeout: self.write_timeout, tracked: tracked.clone() })
-                .timer(TokioTimer::new())
-                // h2 itself refuses a larger head, without a body.
-                .max_header_list_size(max_head_bytes.saturating_mul(REFUSED_HEAD_FACTOR))
-                .max_concurrent_streams(MAX_STREAMS)
-                .initial_connection_window_size(CONNECTION_WINDOW)
-                .initial_stream_window_size(STREAM_WINDOW)
-                .max_send_buf_size(SEND_BUFFER)
-                .serve_connection(TokioIo::new(io), service);
+        let mut connection = http2::Builder::new(Http2Executor {
+            write_timeout: self.write_timeout,
+            tracked: tracked.clone(),
+        })
+        .timer(TokioTimer::new())
+        // h2 itself refuses a larger head, without a body.
+        .max_header_list_size(max_head_bytes.saturating_mul(REFUSED_HEAD_FACTOR))
+        .max_concurrent_streams(MAX_STREAMS)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .serve_connection(TokioIo::new(io), service);
         if let Some((Err(error), _)) = self.drive(&mut connection, &cut, tracked, accepted).await {
             tracing::trace!(%peer, %error, "a connection broke off");
         }
@@ -229,7 +258,9 @@ impl ConnectionServer {
             return Some((result, Shutdown::No));
         }
         let mut shutdown = Shutdown::No;
-        let mut check = std::pin::pin!(tokio::time::sleep_until(self.first_check(tracked, accepted)));
+        let mut check = std::pin::pin!(tokio::time::sleep_until(
+            self.first_check(tracked, accepted)
+        ));
         loop {
             let action = tokio::select! {
                 // The connection comes last, because one that always has something to do would
@@ -273,7 +304,13 @@ impl ConnectionServer {
 
     /// Checks whether a connection has waited too long for its peer, and returns what to do with
     /// it.
-    fn check(&self, cut: &Cut, tracked: &TrackedConnection, accepted: Instant, shutdown: Shutdown) -> Action {
+    fn check(
+        &self,
+        cut: &Cut,
+        tracked: &TrackedConnection,
+        accepted: Instant,
+        shutdown: Shutdown,
+    ) -> Action {
         let now = Instant::now();
         let closed = |count: &AtomicU64| count.fetch_add(1, Ordering::Relaxed);
         if shutdown == Shutdown::Soon {
@@ -281,7 +318,9 @@ impl ConnectionServer {
         }
         // A stream that has the connection to itself is ended by its own limit, which also says
         // why.
-        let blocked = cut.blocked_since().filter(|_| cut.is_shared() || !tracked.has_stream());
+        let blocked = cut
+            .blocked_since()
+            .filter(|_| cut.is_shared() || !tracked.has_stream());
         if blocked.is_some_and(|since| since + self.write_timeout <= now) {
             closed(&tracked.closed().write_timeout);
             return Action::Abandon;
@@ -291,12 +330,18 @@ impl ConnectionServer {
             return Action::Close;
         }
         let Some(idle) = tracked.idle_for() else {
-            let is_stalled = tracked.stalled_for().is_some_and(|stalled| stalled >= STALLED_CALL_GRACE);
+            let is_stalled = tracked
+                .stalled_for()
+                .is_some_and(|stalled| stalled >= STALLED_CALL_GRACE);
             return match shutdown {
                 Shutdown::WhenDone if self.closing.is_cancelled() && is_stalled => Action::Abandon,
                 Shutdown::WhenDone => Action::CheckAgain(now + CLOSE_GRACE),
-                _ if tracked.has_stream() => Action::CheckAgain(now + self.write_timeout.min(self.idle_timeout)),
-                _ => Action::CheckAgain(now + REST_DELAY.min(self.idle_timeout).min(self.write_timeout)),
+                _ if tracked.has_stream() => {
+                    Action::CheckAgain(now + self.write_timeout.min(self.idle_timeout))
+                }
+                _ => Action::CheckAgain(
+                    now + REST_DELAY.min(self.idle_timeout).min(self.write_timeout),
+                ),
             };
         };
         if let Some(since) = cut.head_since() {
@@ -338,23 +383,33 @@ impl Calls {
         progress: Option<Arc<AnswerProgress>>,
     ) -> Response<Answer> {
         let call_progress = call.progress();
-        let mut request: Request = request.map(|body| Body::new(IncomingBody::new(body, call_progress)));
+        let mut request: Request =
+            request.map(|body| Body::new(IncomingBody::new(body, call_progress)));
         // hyper does not apply its limit to a head whose first bytes came with an earlier request,
         // nor to one over HTTP/2.
         let too_large = size_of_head(&request) > self.max_head_bytes;
         request.extensions_mut().insert(Peer(peer));
         request.extensions_mut().insert(cut.clone());
         let router = if too_large {
-            refused_head::mark(&mut request, http::StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+            refused_head::mark(
+                &mut request,
+                http::StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            );
             self.refusals.clone()
         } else {
             self.router.clone()
         };
-        let mut response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
+        let mut response = router
+            .oneshot(request)
+            .await
+            .unwrap_or_else(|never| match never {});
         if progress.is_none() && (too_large || self.retiring.load(Ordering::Relaxed)) {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            response
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        let (response, refused) = answer::reserve(response, call, &self.unread_output, &cut, progress);
+        let (response, refused) =
+            answer::reserve(response, call, &self.unread_output, &cut, progress);
         if refused.is_some() {
             (self.refused)(Code::Overloaded);
         }
@@ -365,8 +420,15 @@ impl Calls {
 /// Returns about how many bytes a head took on the wire.
 fn size_of_head<B>(request: &http::Request<B>) -> usize {
     let headers: &HeaderMap = request.headers();
-    let fields: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    fields + request.uri().path_and_query().map_or(0, |path| path.as_str().len())
+    let fields: usize = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum();
+    fields
+        + request
+            .uri()
+            .path_and_query()
+            .map_or(0, |path| path.as_str().len())
 }
 
 impl<S> HyperConnection for http1::Connection<TokioIo<Cuttable>, S>
@@ -393,7 +455,11 @@ where
 
 impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Http2Executor {
     fn execute(&self, stream: F) {
-        let (progress, limit, tracked) = (Arc::<AnswerProgress>::default(), self.write_timeout, self.tracked.clone());
+        let (progress, limit, tracked) = (
+            Arc::<AnswerProgress>::default(),
+            self.write_timeout,
+            self.tracked.clone(),
+        );
         tokio::spawn(ANSWER_PROGRESS.scope(progress.clone(), async move {
             tokio::select! {
                 () = stream => {}

@@ -45,7 +45,9 @@ fn hint(error: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => {
             "; ports below 1024 need a privilege (CAP_NET_BIND_SERVICE); set another PORT"
         }
-        io::ErrorKind::AddrNotAvailable => "; this machine has no such address: set HOST to one that it has",
+        io::ErrorKind::AddrNotAvailable => {
+            "; this machine has no such address: set HOST to one that it has"
+        }
         _ => "",
     }
 }
@@ -56,16 +58,22 @@ fn hint(error: &io::Error) -> &'static str {
 /// Must be called before the process has other threads, because it removes variables from the
 /// environment.
 pub fn inherited() -> Result<Vec<TcpListener>, Error> {
-    let announced = std::env::var("LISTEN_FDS").ok().and_then(|count| count.parse::<u64>().ok());
+    let announced = std::env::var("LISTEN_FDS")
+        .ok()
+        .and_then(|count| count.parse::<u64>().ok());
     if let Some(count) = announced.filter(|count| *count > MAX_INHERITED) {
-        return Err(unusable(format!("there are {count} of them, and at most {MAX_INHERITED} are taken")));
+        return Err(unusable(format!(
+            "there are {count} of them, and at most {MAX_INHERITED} are taken"
+        )));
     }
     let mut inherited = listenfd::ListenFd::from_env();
     let mut listeners = Vec::new();
     for nth in 0..inherited.len() {
         if let Some(listener) = inherited.take_tcp_listener(nth).map_err(Error::Inherited)? {
             if !is_listening(&listener) {
-                return Err(unusable(format!("number {nth} does not listen; tidings.socket needs Accept=no")));
+                return Err(unusable(format!(
+                    "number {nth} does not listen; tidings.socket needs Accept=no"
+                )));
             }
             listener.set_nonblocking(true).map_err(Error::Inherited)?;
             listeners.push(listener);
@@ -113,12 +121,18 @@ fn open_sockets(
 ) -> Result<Vec<TcpListener>, Error> {
     let open = |address, port| {
         let address = SocketAddr::new(address, port);
-        open_socket(address).map(TcpListener::from).map_err(|source| Error::Bind { address, source })
+        open_socket(address)
+            .map(TcpListener::from)
+            .map_err(|source| Error::Bind { address, source })
     };
     match host {
         Host::Loopback => {
             let first = open(Ipv4Addr::LOCALHOST.into(), port);
-            let port = first.as_ref().ok().and_then(|one| one.local_addr().ok()).map_or(port, |address| address.port());
+            let port = first
+                .as_ref()
+                .ok()
+                .and_then(|one| one.local_addr().ok())
+                .map_or(port, |address| address.port());
             let second = open(Ipv6Addr::LOCALHOST.into(), port);
             match (first, second) {
                 // It is no error if a machine lacks one of the two families. It is an error if the
@@ -130,13 +144,18 @@ fn open_sockets(
             }
         }
         Host::Everywhere => match open(Ipv6Addr::UNSPECIFIED.into(), port) {
-            Err(error) if is_missing_family(&error) => Ok(vec![open(Ipv4Addr::UNSPECIFIED.into(), port)?]),
+            Err(error) if is_missing_family(&error) => {
+                Ok(vec![open(Ipv4Addr::UNSPECIFIED.into(), port)?])
+            }
             listener => Ok(vec![listener?]),
         },
         Host::Listed(addresses) => {
             let mut listeners: Vec<TcpListener> = Vec::new();
             for address in addresses {
-                let first_port = listeners.first().and_then(|one| one.local_addr().ok()).map(|first| first.port());
+                let first_port = listeners
+                    .first()
+                    .and_then(|one| one.local_addr().ok())
+                    .map(|first| first.port());
                 listeners.push(open(*address, first_port.unwrap_or(port))?);
             }
             Ok(listeners)
@@ -162,7 +181,11 @@ const EAFNOSUPPORT: i32 = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
 const EAFNOSUPPORT: i32 = 10_047; // Windows Sockets' `WSAEAFNOSUPPORT`
 
 fn bind_socket(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     // A restart must not wait until the last connections of the previous process have timed out.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
@@ -180,7 +203,10 @@ mod tests {
     #[test]
     fn both_loopback_addresses_get_the_same_port() {
         let listeners = bind(&Host::Loopback, 0).unwrap();
-        let ports: Vec<_> = listeners.iter().map(|one| one.local_addr().unwrap().port()).collect();
+        let ports: Vec<_> = listeners
+            .iter()
+            .map(|one| one.local_addr().unwrap().port())
+            .collect();
         assert!(ports.iter().all(|port| *port == ports[0]), "{ports:?}");
     }
 
@@ -189,7 +215,10 @@ mod tests {
         probe(&Host::Loopback, 0).unwrap();
         let taken = bind(&Host::Loopback, 0).unwrap();
         let port = taken[0].local_addr().unwrap().port();
-        let (tried, opened) = (probe(&Host::Loopback, port).unwrap_err(), bind(&Host::Loopback, port).unwrap_err());
+        let (tried, opened) = (
+            probe(&Host::Loopback, port).unwrap_err(),
+            bind(&Host::Loopback, port).unwrap_err(),
+        );
         assert_eq!(tried.to_string(), opened.to_string());
     }
 
@@ -198,7 +227,13 @@ mod tests {
         let taken = bind(&Host::Listed(vec![Ipv4Addr::LOCALHOST.into()]), 0).unwrap();
         let port = taken[0].local_addr().unwrap().port();
         let error = bind(&Host::Loopback, port).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("can't listen on 127.0.0.1:{port}: ")), "{error}");
-        assert!(error.ends_with("; stop the server that runs there, or set PORT"), "{error}");
+        assert!(
+            error.starts_with(&format!("can't listen on 127.0.0.1:{port}: ")),
+            "{error}"
+        );
+        assert!(
+            error.ends_with("; stop the server that runs there, or set PORT"),
+            "{error}"
+        );
     }
 }

@@ -22,13 +22,20 @@ impl StreamMatcher {
             // out here is still served, by the other lane.
             let _ = paths.insert(path, ());
         }
-        Self { paths: Arc::new(paths), base: base.map(Arc::from) }
+        Self {
+            paths: Arc::new(paths),
+            base: base.map(Arc::from),
+        }
     }
 
     /// Whether a GET is for a stream and accepts a stream as its answer.
     pub fn matches(&self, request: &Request<()>) -> bool {
         let path = request.uri().path();
-        let below = self.base.as_deref().and_then(|base| base_path::below(base, path));
-        self.paths.at(below.unwrap_or(path)).is_ok() && accept_header::accepts_event_stream(request.headers())
+        let below = self
+            .base
+            .as_deref()
+            .and_then(|base| base_path::below(base, path));
+        self.paths.at(below.unwrap_or(path)).is_ok()
+            && accept_header::accepts_event_stream(request.headers())
     }
 }

@@ -67,15 +67,24 @@ enum StreamEnd {
 }
 
 /// Answers a request. Returns the stream to park, if the request opened one.
-pub(crate) async fn answer(mut socket: TcpStream, router: Router, request: Request<()>) -> io::Result<Option<Parked>> {
+pub(crate) async fn answer(
+    mut socket: TcpStream,
+    router: Router,
+    request: Request<()>,
+) -> io::Result<Option<Parked>> {
     let version = request.version();
     let chunked = version == Version::HTTP_11;
-    let mut response = router.oneshot(request.map(|()| Body::empty())).await.unwrap_or_else(|never| match never {});
+    let mut response = router
+        .oneshot(request.map(|()| Body::empty()))
+        .await
+        .unwrap_or_else(|never| match never {});
     let slot = response.extensions_mut().remove::<StreamSlot>();
     match slot.and_then(|slot| slot.take()) {
         Some(StreamOutput::Everything(mut subscription)) => {
             if chunked {
-                response.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+                response
+                    .headers_mut()
+                    .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             }
             let mut bytes = head(version, &response);
             if let Some(frame) = subscription.take_first(MAX_FIRST_FRAME_BYTES) {
@@ -95,7 +104,9 @@ pub(crate) async fn answer(mut socket: TcpStream, router: Router, request: Reque
         }
         Some(StreamOutput::Once(frame)) => {
             if chunked {
-                response.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+                response
+                    .headers_mut()
+                    .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             }
             let mut bytes = head(version, &response);
             bytes.extend_from_slice(bytes_of(&frame, chunked));
@@ -112,11 +123,19 @@ pub(crate) async fn answer(mut socket: TcpStream, router: Router, request: Reque
 }
 
 /// Writes an answer that is not a stream. It tells the peer that the connection is closed after it.
-pub(crate) async fn write_answer(socket: &mut TcpStream, version: Version, response: Response<Body>) -> io::Result<()> {
+pub(crate) async fn write_answer(
+    socket: &mut TcpStream,
+    version: Version,
+    response: Response<Body>,
+) -> io::Result<()> {
     let (mut parts, body) = response.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    parts
+        .headers
+        .insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    parts
+        .headers
+        .insert(CONNECTION, HeaderValue::from_static("close"));
     let mut bytes = head(version, &Response::from_parts(parts, ()));
     bytes.extend_from_slice(&body);
     socket.write_all(&bytes).await
@@ -127,8 +146,19 @@ fn head<B>(version: Version, response: &Response<B>) -> Vec<u8> {
     let status: StatusCode = response.status();
     let headers: &HeaderMap = response.headers();
     let mut bytes = Vec::with_capacity(1_024);
-    let version = if version == Version::HTTP_11 { "HTTP/1.1" } else { "HTTP/1.0" };
-    for part in [version, " ", status.as_str(), " ", status.canonical_reason().unwrap_or_default(), "\r\n"] {
+    let version = if version == Version::HTTP_11 {
+        "HTTP/1.1"
+    } else {
+        "HTTP/1.0"
+    };
+    for part in [
+        version,
+        " ",
+        status.as_str(),
+        " ",
+        status.canonical_reason().unwrap_or_default(),
+        "\r\n",
+    ] {
         bytes.extend_from_slice(part.as_bytes());
     }
     for (name, value) in headers {
@@ -148,7 +178,10 @@ fn head<B>(version: Version, response: &Response<B>) -> Vec<u8> {
     bytes
 }
 
-#[expect(clippy::disallowed_methods, reason = "a date for people and caches; nothing is judged by it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a date for people and caches; nothing is judged by it"
+)]
 fn now() -> SystemTime {
     SystemTime::now()
 }
@@ -166,7 +199,9 @@ impl Future for Parked {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(mut socket) = self.socket.take() else { return Poll::Ready(()) };
+        let Some(mut socket) = self.socket.take() else {
+            return Poll::Ready(());
+        };
         let polled = match self.poll_peer(&mut socket, cx) {
             Poll::Ready(gone) => Poll::Ready(gone.map(|()| StreamEnd::PeerGone)),
             Poll::Pending => self.poll_events(&mut socket, cx),
@@ -178,7 +213,9 @@ impl Future for Parked {
             }
             // The socket is closed in a task of its own, so that no subscription is held while its
             // last bytes are read.
-            Poll::Ready(Ok(StreamEnd::Sent)) if self.finish == Some(true) => drop(tokio::spawn(peer::close(socket))),
+            Poll::Ready(Ok(StreamEnd::Sent)) if self.finish == Some(true) => {
+                drop(tokio::spawn(peer::close(socket)));
+            }
             Poll::Ready(Ok(StreamEnd::Sent)) => drop(tokio::spawn(peer::break_off(socket))),
             Poll::Ready(Ok(StreamEnd::PeerGone)) => {}
             Poll::Ready(Err(error)) => tracing::trace!(%error, "a stream broke off"),
@@ -207,7 +244,9 @@ impl Parked {
     /// It gets what was visible by then, and the stream ends after that.
     fn poll_peer(&mut self, socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.half_closed {
-            return socket.take_error()?.map_or(Poll::Pending, |reset| Poll::Ready(Err(reset)));
+            return socket
+                .take_error()?
+                .map_or(Poll::Pending, |reset| Poll::Ready(Err(reset)));
         }
         ready!(peer::poll_fin(socket, cx))?;
         self.half_closed = true;
@@ -222,7 +261,11 @@ impl Parked {
 
     /// Writes events until there are no more, or the socket takes no more. Yields after each page
     /// of missed events.
-    fn poll_events(&mut self, socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<StreamEnd>> {
+    fn poll_events(
+        &mut self,
+        socket: &mut TcpStream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<StreamEnd>> {
         let mut was_behind = false;
         loop {
             match self.poll_write(socket, cx) {
@@ -230,7 +273,10 @@ impl Parked {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     self.subscription.connection().took_bytes(false);
-                    return self.subscription.poll_killed(cx).map(|()| Ok(StreamEnd::PeerGone));
+                    return self
+                        .subscription
+                        .poll_killed(cx)
+                        .map(|()| Ok(StreamEnd::PeerGone));
                 }
             }
             if self.finish.is_some() {
@@ -247,7 +293,9 @@ impl Parked {
             was_behind = self.is_behind();
             match self.subscription.poll_frames(cx, &mut self.unwritten) {
                 Poll::Ready(Step::Frames) => {}
-                Poll::Ready(Step::End { reconnect }) => self.finish = Some(self.chunked && !reconnect),
+                Poll::Ready(Step::End { reconnect }) => {
+                    self.finish = Some(self.chunked && !reconnect);
+                }
                 Poll::Ready(Step::Killed) => return Poll::Ready(Ok(StreamEnd::PeerGone)),
                 Poll::Pending => {
                     self.unwritten = Vec::new(); // an idle stream holds no buffer
@@ -286,7 +334,11 @@ impl Parked {
     }
 
     /// Writes once: usually a single frame, otherwise several frames in one vectored write.
-    fn poll_write_frames(&self, socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    fn poll_write_frames(
+        &self,
+        socket: &mut TcpStream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
         let socket = Pin::new(socket);
         let first = &bytes_of(&self.unwritten[0], self.chunked)[self.written as usize..];
         if self.unwritten.len() == 1 {
@@ -294,14 +346,24 @@ impl Parked {
         }
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         slices[0] = IoSlice::new(first);
-        let rest = self.unwritten[1..].iter().map(|frame| IoSlice::new(bytes_of(frame, self.chunked)));
-        let filled = slices[1..].iter_mut().zip(rest).map(|(slot, slice)| *slot = slice).count();
+        let rest = self.unwritten[1..]
+            .iter()
+            .map(|frame| IoSlice::new(bytes_of(frame, self.chunked)));
+        let filled = slices[1..]
+            .iter_mut()
+            .zip(rest)
+            .map(|(slot, slice)| *slot = slice)
+            .count();
         socket.poll_write_vectored(cx, &slices[..=filled])
     }
 }
 
 fn bytes_of(frame: &Frame, chunked: bool) -> &[u8] {
-    if chunked { frame.chunked() } else { frame.block() }
+    if chunked {
+        frame.chunked()
+    } else {
+        frame.block()
+    }
 }
 
 #[cfg(test)]
@@ -321,7 +383,10 @@ mod tests {
     fn no_date_is_sent_for_a_time_that_http_can_not_express() {
         let epoch = SystemTime::UNIX_EPOCH;
         let last = epoch + Duration::from_secs(253_402_300_799);
-        assert_eq!(date(epoch).as_deref(), Some("Thu, 01 Jan 1970 00:00:00 GMT"));
+        assert_eq!(
+            date(epoch).as_deref(),
+            Some("Thu, 01 Jan 1970 00:00:00 GMT")
+        );
         assert_eq!(date(epoch - Duration::from_secs(1)), None);
         assert_eq!(date(last).as_deref(), Some("Fri, 31 Dec 9999 23:59:59 GMT"));
         assert_eq!(date(last + Duration::from_secs(1)), None);

@@ -45,14 +45,22 @@ impl HalfClosed {
     }
 
     /// Fails once the peer has answered a write with a reset. Is never ready without an error.
-    pub(crate) fn poll_reset(&mut self, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_reset(
+        &mut self,
+        socket: &TcpStream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         loop {
             ready!(self.poll_check(socket, cx))?;
         }
     }
 
     /// Ready at each check; fails once the peer has answered a write with a reset.
-    pub(crate) fn poll_check(&mut self, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_check(
+        &mut self,
+        socket: &TcpStream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         ready!(self.0.poll_tick(cx));
         Poll::Ready(socket.take_error()?.map_or(Ok(()), Err))
     }
@@ -69,7 +77,9 @@ pub(crate) fn spawn_reset_checks(stream: &Arc<Connection>) {
         let mut reset_checks = reset_checks();
         loop {
             reset_checks.tick().await;
-            let Some(stream) = stream.upgrade() else { return };
+            let Some(stream) = stream.upgrade() else {
+                return;
+            };
             stream.wake();
         }
     });
@@ -117,7 +127,9 @@ pub(crate) async fn close(mut socket: TcpStream) {
 /// bytes a moment later.
 pub(crate) fn has_sent(socket: &TcpStream) -> bool {
     let mut first = [MaybeUninit::uninit()];
-    SockRef::from(socket).peek(&mut first).is_ok_and(|length| length > 0)
+    SockRef::from(socket)
+        .peek(&mut first)
+        .is_ok_and(|length| length > 0)
 }
 
 async fn until_peer_closes(socket: &mut TcpStream) -> io::Result<()> {

@@ -58,7 +58,10 @@ impl UnreadOutput {
             return Some(Share::Free(cut.clone()));
         }
         let wanted = (OVERHEAD_KIB + bytes.div_ceil(1 << 10)).min(BUDGET_KIB);
-        let permit = self.budget.clone().try_acquire_many_owned(u32::try_from(wanted).unwrap_or(u32::MAX));
+        let permit = self
+            .budget
+            .clone()
+            .try_acquire_many_owned(u32::try_from(wanted).unwrap_or(u32::MAX));
         if permit.is_err() {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
@@ -127,8 +130,14 @@ mod tests {
         let all = unread_output.reserve(usize::MAX >> 12, &one).unwrap();
         assert_eq!(unread_output.held(), UnreadOutput::limit());
         let small = unread_output.reserve(FREE_BYTES, &one).unwrap();
-        assert!(unread_output.reserve(0, &one).is_none(), "it has one already");
-        assert!(unread_output.reserve(FREE_BYTES + 1, &other).is_none(), "it is not small");
+        assert!(
+            unread_output.reserve(0, &one).is_none(),
+            "it has one already"
+        );
+        assert!(
+            unread_output.reserve(FREE_BYTES + 1, &other).is_none(),
+            "it is not small"
+        );
         let _others = unread_output.reserve(0, &other).unwrap();
         assert_eq!(unread_output.refused(), 2);
         drop(small);
@@ -143,7 +152,12 @@ mod tests {
     async fn no_page_is_read_that_would_not_fit_into_the_budget() {
         let unread_output = UnreadOutput::default();
         drop(unread_output.begin_page().await.unwrap());
-        let _all = unread_output.reserve((BUDGET_KIB - PAGE_KIB) << 10, &Cut::default()).unwrap();
-        assert_eq!(unread_output.begin_page().await.unwrap_err().code(), Code::Overloaded);
+        let _all = unread_output
+            .reserve((BUDGET_KIB - PAGE_KIB) << 10, &Cut::default())
+            .unwrap();
+        assert_eq!(
+            unread_output.begin_page().await.unwrap_err().code(),
+            Code::Overloaded
+        );
     }
 }

@@ -32,15 +32,24 @@ pub(crate) async fn serve(
         .fallback_service(tidings);
     // The streams are ended first, and their clients are told to reconnect. Then axum closes the
     // other connections.
-    let drained = async { engine.run(shutdown).await.unwrap_or_else(|error| tracing::error!(%error, "not drained")) };
+    let drained = async {
+        engine
+            .run(shutdown)
+            .await
+            .unwrap_or_else(|error| tracing::error!(%error, "not drained"));
+    };
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    Ok(axum::serve(listener, app).with_graceful_shutdown(drained).await?)
+    Ok(axum::serve(listener, app)
+        .with_graceful_shutdown(drained)
+        .await?)
 }
 
 /// Opens a stream of the orders of a region. A client that reconnects with `Last-Event-ID` misses
 /// none.
 async fn follow(stream: StreamRequest, Path(region): Path<String>) -> Response {
-    stream.open(&["orders", "heartbeat"], [format!("orders/{region}")]).await
+    stream
+        .open(&["orders", "heartbeat"], [format!("orders/{region}")])
+        .await
 }
 
 /// Places an order. Once this answers, every stream of the region can see the order, and the
@@ -52,7 +61,9 @@ async fn place(
     Json(order): Json<Value>,
 ) -> axum::response::Result<String> {
     let event = json!({ "order": order, "customer": customer.id.as_str() });
-    let id = tidings.publish(&format!("orders/{region}"), "order-placed", &event).await?;
+    let id = tidings
+        .publish(&format!("orders/{region}"), "order-placed", &event)
+        .await?;
     let form = json!({ "title": "Order placed", "message": format!("We have it: {region}"), "targetUserId": customer.id.as_str() });
     tidings.notify(By::Application, &form).await?;
     Ok(id.to_string())

@@ -212,7 +212,9 @@ impl App {
     /// node is known, so it would reconnect to this server.
     pub(crate) fn remaining_drain(&self) -> Duration {
         let now = tokio::time::Instant::now();
-        self.drain_end.get().map_or(Duration::ZERO, |end| end.saturating_duration_since(now))
+        self.drain_end
+            .get()
+            .map_or(Duration::ZERO, |end| end.saturating_duration_since(now))
     }
 
     /// Stores and delivers a batch if `condition` is true, and returns the outcome; see
@@ -229,7 +231,10 @@ impl App {
         }
         self.warn_of_large_event(&batch);
         let (events, begun) = (batch.len(), tokio::time::Instant::now());
-        let publish = traces::in_span("append and show", self.hub.publish(batch, receipt, condition));
+        let publish = traces::in_span(
+            "append and show",
+            self.hub.publish(batch, receipt, condition),
+        );
         let published = publish.await.map_err(Unpublished::Journal)?;
         if let Published::New(_) = published {
             self.counts.published(events, begun.elapsed());
@@ -240,13 +245,19 @@ impl App {
     /// Warns of the first event that some clients can't read without a larger buffer. Only in
     /// development.
     fn warn_of_large_event(&self, publications: &[Publication]) {
-        let max_bytes = publications.iter().map(|publication| publication.data.len()).max().unwrap_or_default();
-        let is_large = max_bytes + FRAMING_BYTES > SCANNER_BYTES && self.config.mode == Mode::Development;
+        let max_bytes = publications
+            .iter()
+            .map(|publication| publication.data.len())
+            .max()
+            .unwrap_or_default();
+        let is_large =
+            max_bytes + FRAMING_BYTES > SCANNER_BYTES && self.config.mode == Mode::Development;
         if is_large && !self.warned_of_large_event.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 bytes = max_bytes,
-                "an event is larger than 64 KiB, at which clients with Go's bufio.Scanner stop unless they set a larger buffer; \
-                 docs/integrating.md says how. This warning is given once"
+                "an event is larger than 64 KiB, at which clients with Go's bufio.Scanner stop \
+                 unless they set a larger buffer; docs/integrating.md says how. This warning is \
+                 given once"
             );
         }
     }
@@ -258,7 +269,10 @@ impl App {
         let open = registry.stats().total;
         match self.phase() {
             Phase::Serving if self.hub.health().is_err() => {
-                format!("{open} of {} streams open; the journal accepts no events, see the log", registry.limit())
+                format!(
+                    "{open} of {} streams open; the journal accepts no events, see the log",
+                    registry.limit()
+                )
             }
             Phase::Serving => format!("{open} of {} streams open", registry.limit()),
             Phase::Draining => format!("draining, {open} streams left"),

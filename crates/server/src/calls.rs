@@ -30,13 +30,24 @@ pub(crate) struct Event {
 ///
 /// A target that is empty, misspelled or contradictory is an error: otherwise the event would go to
 /// everybody.
-pub(crate) fn target(in_query: Option<&str>, fields: &mut Fields<'_>) -> Result<Option<UserId>, Error> {
+pub(crate) fn target(
+    in_query: Option<&str>,
+    fields: &mut Fields<'_>,
+) -> Result<Option<UserId>, Error> {
     const FIELD: &str = query::TARGET.as_str();
-    let in_query = in_query.map(|text| extract::user(FIELD, text)).transpose()?;
+    let in_query = in_query
+        .map(|text| extract::user(FIELD, text))
+        .transpose()?;
     fields.check_spelling(FIELD)?;
-    let in_body = fields.maybe_text(FIELD, 0..=usize::MAX).map(|text| extract::user(FIELD, &text)).transpose()?;
+    let in_body = fields
+        .maybe_text(FIELD, 0..=usize::MAX)
+        .map(|text| extract::user(FIELD, &text))
+        .transpose()?;
     if in_query.is_some() && in_body.is_some() && in_query != in_body {
-        return Err(Error::field(FIELD, "differs between the query and the body"));
+        return Err(Error::field(
+            FIELD,
+            "differs between the query and the body",
+        ));
     }
     Ok(in_query.or(in_body))
 }

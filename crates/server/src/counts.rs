@@ -9,8 +9,9 @@ use tidings_edge::error::Code;
 
 /// The upper bounds of the buckets in the histogram of publishes, in seconds. A publish to a log in
 /// memory falls into the first ones, a publish to a failing disk into the last ones.
-const PUBLISH_SECONDS: [f64; 14] =
-    [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+const PUBLISH_SECONDS: [f64; 14] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+];
 
 /// The counts of a server.
 pub(crate) struct Counts {
@@ -57,7 +58,8 @@ impl Counts {
     /// `events` is zero if only a receipt was stored.
     pub(crate) fn published(&self, events: usize, took: Duration) {
         if events > 0 {
-            self.published.fetch_add(u64::try_from(events).unwrap_or(u64::MAX), Ordering::Relaxed);
+            self.published
+                .fetch_add(u64::try_from(events).unwrap_or(u64::MAX), Ordering::Relaxed);
             self.publish.observe(took.as_secs_f64());
         }
     }

@@ -133,19 +133,28 @@ impl Handle {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn notify(&self, by: impl Into<By<'_>>, form: &impl Serialize) -> Result<Sent, CallError> {
+    pub async fn notify(
+        &self,
+        by: impl Into<By<'_>>,
+        form: &impl Serialize,
+    ) -> Result<Sent, CallError> {
         let (by, body) = (by.into(), self.body(form)?);
         let mut fields = Fields::parse(&body)?;
         let target = calls::target(None, &mut fields)?;
         let notification = Notification::read(fields, target.as_ref(), by, &self.app.guard)?;
-        self.send(by, &body, notification.event(self.app.now())).await
+        self.send(by, &body, notification.event(self.app.now()))
+            .await
     }
 
     /// Publishes an update of an entity. `form` has the fields of the body of
     /// `POST /realtime/update`: `entity`, `action`, `data`, `targetUserId` if it is meant for one
     /// user, and any other fields that subscribers should get. A `userId` in the form is replaced
     /// by the caller's id; if the application itself is the caller, it stays.
-    pub async fn update(&self, by: impl Into<By<'_>>, form: &impl Serialize) -> Result<Sent, CallError> {
+    pub async fn update(
+        &self,
+        by: impl Into<By<'_>>,
+        form: &impl Serialize,
+    ) -> Result<Sent, CallError> {
         let (by, body) = (by.into(), self.body(form)?);
         let mut fields = Fields::parse(&body)?;
         let target = calls::target(None, &mut fields)?;
@@ -159,13 +168,18 @@ impl Handle {
     pub async fn chat(&self, author: &Identity, form: &impl Serialize) -> Result<Sent, CallError> {
         let body = self.body(form)?;
         let message = Message::read(Fields::parse(&body)?, author, &self.app.guard)?;
-        self.send(author.into(), &body, message.event(self.app.now())).await
+        self.send(author.into(), &body, message.event(self.app.now()))
+            .await
     }
 
     /// Publishes the status of a service. `form` has the fields of the body of
     /// `POST /system/status/update`: `service`, `status`, and any other fields that subscribers
     /// should get.
-    pub async fn status(&self, by: impl Into<By<'_>>, form: &impl Serialize) -> Result<Sent, CallError> {
+    pub async fn status(
+        &self,
+        by: impl Into<By<'_>>,
+        form: &impl Serialize,
+    ) -> Result<Sent, CallError> {
         let (by, body) = (by.into(), self.body(form)?);
         let status = Status::read(&body, by, &self.app.guard)?;
         self.send(by, &body, status.event(self.app.now())).await
@@ -177,18 +191,33 @@ impl Handle {
     /// always an error: nobody may read the server's internal topics, and for the application's own
     /// topics, the application decides.
     pub fn may_read(&self, visitor: &Visitor, topic: &str) -> Result<(), CallError> {
-        let topic = topic_names::parse(topic).map_err(|error| Error::field("topic", error.to_string()))?;
-        Ok(self.app.guard.may_read(visitor, &topic).map_err(Error::from)?)
+        let topic =
+            topic_names::parse(topic).map_err(|error| Error::field("topic", error.to_string()))?;
+        Ok(self
+            .app
+            .guard
+            .may_read(visitor, &topic)
+            .map_err(Error::from)?)
     }
 
     /// Serializes a form as the body of a call. Fails if it is larger than `MAX_BODY_BYTES`.
     fn body(&self, form: &impl Serialize) -> Result<Vec<u8>, CallError> {
-        let body = serde_json::to_vec(form).map_err(|error| Error::field("body", error.to_string()))?;
+        let body =
+            serde_json::to_vec(form).map_err(|error| Error::field("body", error.to_string()))?;
         let max_bytes = self.app.config.http.max_body_bytes;
-        if body.len() > max_bytes { Err(Error::body_too_large(max_bytes).into()) } else { Ok(body) }
+        if body.len() > max_bytes {
+            Err(Error::body_too_large(max_bytes).into())
+        } else {
+            Ok(body)
+        }
     }
 
-    async fn send(&self, by: By<'_>, body: &[u8], Event { id, publication }: Event) -> Result<Sent, CallError> {
+    async fn send(
+        &self,
+        by: By<'_>,
+        body: &[u8],
+        Event { id, publication }: Event,
+    ) -> Result<Sent, CallError> {
         let event_id = publish_one(&self.app, by, body.len(), publication).await?;
         Ok(Sent { id, event_id })
     }
@@ -208,9 +237,17 @@ impl Handle {
     /// [`MAX_DATA_BYTES`](tidings_hub::MAX_DATA_BYTES) long and 120 levels deep, without unpaired
     /// surrogates and without numbers that overflow a double (RFC 7493). Surrogates and numbers of
     /// that kind can come only from a [`RawValue`](serde_json::value::RawValue).
-    pub async fn publish(&self, topic: &str, event: &str, data: &impl Serialize) -> Result<EventId, PublishError> {
+    pub async fn publish(
+        &self,
+        topic: &str,
+        event: &str,
+        data: &impl Serialize,
+    ) -> Result<EventId, PublishError> {
         let topic = topic_names::parse(topic)?;
-        self.app.guard.is_application_topic(&topic).map_err(|denied| PublishError::reserved(&topic, &denied))?;
+        self.app
+            .guard
+            .is_application_topic(&topic)
+            .map_err(|denied| PublishError::reserved(&topic, &denied))?;
         let publication = Publication::new([topic], EventName::parse(event)?, compact(data)?);
         match self.app.publish(vec![publication], None, None).await {
             Ok(Published::New(id) | Published::Refused(id) | Published::Known(id, _)) => Ok(id),
@@ -252,13 +289,18 @@ fn compact(data: &impl Serialize) -> Result<String, serde_json::Error> {
     i_json::check(written.get().as_bytes()).map_err(serde_json::Error::custom)?;
     match Compact::new(&written) {
         Ok(compact) => Ok(compact.into_string()),
-        Err(TooDeep) => Err(serde_json::Error::custom(format!("nests deeper than {MAX_DEPTH} levels"))),
+        Err(TooDeep) => Err(serde_json::Error::custom(format!(
+            "nests deeper than {MAX_DEPTH} levels"
+        ))),
     }
 }
 
 impl PublishError {
     fn reserved(topic: &TopicName, denied: &Denied) -> Self {
-        Self::Reserved { topic: topic.to_string(), problem: denied.to_string() }
+        Self::Reserved {
+            topic: topic.to_string(),
+            problem: denied.to_string(),
+        }
     }
 }
 
@@ -275,7 +317,10 @@ impl CallError {
 
     /// Returns each invalid field, and what is wrong with it.
     pub fn problems(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.problems().iter().map(|problem| (&*problem.field, problem.problem.as_str()))
+        self.0
+            .problems()
+            .iter()
+            .map(|problem| (&*problem.field, problem.problem.as_str()))
     }
 }
 
@@ -308,17 +353,26 @@ impl StreamRequest {
         counted_as: &'static [&'static str],
         topics: impl IntoIterator<Item = T>,
     ) -> Response {
-        let names: Result<Vec<_>, _> = topics.into_iter().map(|topic| topic_names::parse(topic.as_ref())).collect();
+        let names: Result<Vec<_>, _> = topics
+            .into_iter()
+            .map(|topic| topic_names::parse(topic.as_ref()))
+            .collect();
         let names = match names {
             Ok(names) => names,
             Err(error) => return Error::field("topic", error.to_string()).into_response(),
         };
         let guard = self.call.guard();
         let governed = names.iter().filter(|topic| guard.is_governed(topic));
-        if let Some(denied) = governed.map(|topic| guard.may_read(&self.visitor, topic)).find_map(Result::err) {
+        if let Some(denied) = governed
+            .map(|topic| guard.may_read(&self.visitor, topic))
+            .find_map(Result::err)
+        {
             return self.call.denied(denied).into_response();
         }
-        self.call.open(Spec::new(counted_as, names), self.visitor).await.into_response()
+        self.call
+            .open(Spec::new(counted_as, names), self.visitor)
+            .await
+            .into_response()
     }
 }
 

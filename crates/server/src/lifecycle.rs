@@ -85,7 +85,10 @@ pub(crate) async fn serve(
     app: Arc<App>,
     runner: Runner,
     router: Router,
-    Listeners { listeners, held_elsewhere }: Listeners,
+    Listeners {
+        listeners,
+        held_elsewhere,
+    }: Listeners,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let is_parking = app.config.streams.lane == config::Lane::Parked;
@@ -103,8 +106,12 @@ pub(crate) async fn serve(
     let connection_server = ConnectionServer {
         router,
         calls: Arc::new(calls),
-        parked_streams: is_parking
-            .then(|| StreamMatcher::new(stream_groups::paths(app.groups), app.config.http.base_path.as_deref())),
+        parked_streams: is_parking.then(|| {
+            StreamMatcher::new(
+                stream_groups::paths(app.groups),
+                app.config.http.base_path.as_deref(),
+            )
+        }),
         max_head_bytes: app.config.http.max_head_bytes,
         head_timeout: app.config.http.head_timeout,
         idle_timeout: app.config.http.idle_timeout,
@@ -126,11 +133,18 @@ pub(crate) async fn serve(
         let listener = Arc::new(tokio::net::TcpListener::from_std(listener)?);
         let (connection_server, listening) = (connection_server.clone(), listening.clone());
         accepting.spawn(supervisor::keep_running("accept", move || {
-            connection_server.clone().accept(listener.clone(), listening.clone())
+            connection_server
+                .clone()
+                .accept(listener.clone(), listening.clone())
         }));
     }
     accepting.close();
-    let sockets = Sockets { connection_server, listening, accepting, held_elsewhere };
+    let sockets = Sockets {
+        connection_server,
+        listening,
+        accepting,
+        held_elsewhere,
+    };
     app.notifier.ready(&app.status());
     run(app, runner, shutdown, Some(sockets)).await
 }
@@ -156,7 +170,10 @@ impl Sockets {
     /// connections to close.
     async fn retire(&self, limit: Instant) {
         let connections = &self.connection_server.connections;
-        self.connection_server.calls.retiring.store(true, Ordering::Relaxed);
+        self.connection_server
+            .calls
+            .retiring
+            .store(true, Ordering::Relaxed);
         connections.close();
         // The connections that are left are closed later.
         let _ = tokio::time::timeout_at(limit, connections.wait()).await;
@@ -168,7 +185,10 @@ impl Sockets {
         let connections = &self.connection_server.connections;
         self.connection_server.closing.cancel();
         connections.close();
-        if tokio::time::timeout_at(limit, connections.wait()).await.is_ok() {
+        if tokio::time::timeout_at(limit, connections.wait())
+            .await
+            .is_ok()
+        {
             return;
         }
         until(|| app.counts.whole_calls() == 0).await;
@@ -205,9 +225,10 @@ async fn run(
     }));
     let _reports = app.notifier.is_connected().then(|| {
         let app = app.clone();
-        AbortOnDropHandle::new(tokio::spawn(supervisor::keep_running("report", move || {
-            report::keep_reporting(app.clone())
-        })))
+        AbortOnDropHandle::new(tokio::spawn(supervisor::keep_running(
+            "report",
+            move || report::keep_reporting(app.clone()),
+        )))
     });
     let mut delivering = AbortOnDropHandle::new(tokio::spawn(runner.run()));
     let mut shutdown = pin!(shutdown);
@@ -287,7 +308,9 @@ async fn end(app: &App, sockets: Option<&Sockets>) {
     }
     if let Some(sockets) = successor {
         // With `DRAIN_SECONDS=0` there is no such delay either.
-        sockets.retire(drained + RETIRING_TIME.min(app.config.lifecycle.drain)).await;
+        sockets
+            .retire(drained + RETIRING_TIME.min(app.config.lifecycle.drain))
+            .await;
     }
     if let Some(sockets) = sockets {
         sockets.close(app, limit).await;
@@ -304,7 +327,10 @@ async fn drain(app: &App) -> u32 {
     let drain_time = app.config.lifecycle.drain;
     tracing::info!(streams = open.len(), over = ?drain_time, "draining");
     open.shuffle(&mut rand::rng());
-    let (start, count) = (Instant::now(), u32::try_from(open.len()).unwrap_or(u32::MAX));
+    let (start, count) = (
+        Instant::now(),
+        u32::try_from(open.len()).unwrap_or(u32::MAX),
+    );
     app.drains_until(start + drain_time.min(app.config.lifecycle.shutdown_timeout));
     for (nth, connection) in (0..count).zip(open) {
         tokio::time::sleep_until(start + drain_time * nth / count).await;
@@ -340,6 +366,10 @@ async fn until(condition: impl Fn() -> bool) {
 /// Returns the ending of a stream in a drain. Its `retry` includes the rest of the drain, because
 /// until then a client that comes back would find this server again.
 fn draining(app: &App) -> Ending {
-    let retry = random_delay(Duration::from_millis(500), Duration::from_secs(2)) + app.remaining_drain();
-    Ending { cause: EndingCause::Shutdown, retry: Some(retry) }
+    let retry =
+        random_delay(Duration::from_millis(500), Duration::from_secs(2)) + app.remaining_drain();
+    Ending {
+        cause: EndingCause::Shutdown,
+        retry: Some(retry),
+    }
 }

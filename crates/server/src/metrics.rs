@@ -63,7 +63,11 @@ fn streams(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     let registry = app.hub.connections();
     let (stats, totals) = (registry.stats(), registry.totals());
     writer.gauge("tidings_streams", "Open streams", float(stats.total as u64))?;
-    writer.gauge("tidings_streams_limit", "The limit of open streams", float(registry.limit() as u64))?;
+    writer.gauge(
+        "tidings_streams_limit",
+        "The limit of open streams",
+        float(registry.limit() as u64),
+    )?;
     writer.gauge(
         "tidings_streams_authenticated",
         "Open streams of authenticated users",
@@ -71,25 +75,53 @@ fn streams(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     )?;
     // Every kind that ever occurred is written, even with the value zero: to Prometheus, a series
     // that ends means that its value is unknown.
-    let mut open: BTreeMap<_, _> = totals.opened_by_kind.keys().map(|kind| (*kind, 0)).collect();
+    let mut open: BTreeMap<_, _> = totals
+        .opened_by_kind
+        .keys()
+        .map(|kind| (*kind, 0))
+        .collect();
     open.extend(stats.by_kind);
-    let open = open.into_iter().map(|(kind, count)| (kind, float(count as u64)));
+    let open = open
+        .into_iter()
+        .map(|(kind, count)| (kind, float(count as u64)));
     writer.gauges(
         "tidings_streams_by_kind",
         "Open streams by kind; one stream may count under several kinds",
         "kind",
         open,
     )?;
-    writer.counter("tidings_streams_opened", "Streams that were opened", totals.opened)?;
-    let opened = totals.opened_by_kind.iter().map(|(kind, count)| (*kind, *count));
+    writer.counter(
+        "tidings_streams_opened",
+        "Streams that were opened",
+        totals.opened,
+    )?;
+    let opened = totals
+        .opened_by_kind
+        .iter()
+        .map(|(kind, count)| (*kind, *count));
     let help = "Streams that were opened, by kind; one stream may count under several kinds";
     writer.counters("tidings_streams_opened_by_kind", help, "kind", opened)?;
     let ended = Ended::ALL.map(|how| (how.as_str(), totals.ended(how)));
-    writer.counters("tidings_streams_ended", "Streams that ended", "reason", ended)?;
+    writer.counters(
+        "tidings_streams_ended",
+        "Streams that ended",
+        "reason",
+        ended,
+    )?;
     let refused = RefusalReason::ALL.map(|why| (why.as_str(), totals.refused(why)));
-    writer.counters("tidings_streams_refused", "Streams that were refused", "reason", refused)?;
+    writer.counters(
+        "tidings_streams_refused",
+        "Streams that were refused",
+        "reason",
+        refused,
+    )?;
     let help = "Connections without a stream that the server closed";
-    writer.counters("tidings_connections_closed", help, "reason", app.connection_table.closed.all())?;
+    writer.counters(
+        "tidings_connections_closed",
+        help,
+        "reason",
+        app.connection_table.closed.all(),
+    )?;
     held(app, writer)
 }
 
@@ -97,10 +129,19 @@ fn streams(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
 /// answered, and answers until the client has read them.
 fn held(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     let (bodies, answers) = (&app.body_budget, &app.unread_output);
-    let by_kind =
-        |bodies: usize, answers: usize| [("bodies", float(bodies as u64)), ("answers", float(answers as u64))];
+    let by_kind = |bodies: usize, answers: usize| {
+        [
+            ("bodies", float(bodies as u64)),
+            ("answers", float(answers as u64)),
+        ]
+    };
     let bytes = by_kind(bodies.held(), answers.held());
-    writer.gauges("tidings_held_bytes", "Bytes of request bodies and of unread answers in memory", "what", bytes)?;
+    writer.gauges(
+        "tidings_held_bytes",
+        "Bytes of request bodies and of unread answers in memory",
+        "what",
+        bytes,
+    )?;
     let limits = by_kind(BodyBudget::limit(), UnreadOutput::limit());
     writer.gauges(
         "tidings_held_limit_bytes",
@@ -120,7 +161,11 @@ fn deliveries(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
         "Events that streams were given; an event counts once for each stream",
         traffic.events,
     )?;
-    writer.counter("tidings_delivered_bytes", "Bytes of delivered events, including framing", traffic.bytes)?;
+    writer.counter(
+        "tidings_delivered_bytes",
+        "Bytes of delivered events, including framing",
+        traffic.bytes,
+    )?;
     let help = "Deliveries of missed events, which were read from the log";
     writer.counter("tidings_deliveries_replayed", help, traffic.replayed)?;
     writer.counter(
@@ -128,8 +173,15 @@ fn deliveries(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
         "Streams that resumed at the id that their client sent",
         traffic.resumed,
     )?;
-    let resets = traffic.resets.map(|(reason, count)| (reason.as_str(), count));
-    writer.counters("tidings_streams_reset", "Streams that were sent `reset`", "reason", resets)?;
+    let resets = traffic
+        .resets
+        .map(|(reason, count)| (reason.as_str(), count));
+    writer.counters(
+        "tidings_streams_reset",
+        "Streams that were sent `reset`",
+        "reason",
+        resets,
+    )?;
     let (behind, max_lag) = app.hub.connections().lag();
     writer.gauge(
         "tidings_streams_behind",
@@ -142,15 +194,27 @@ fn deliveries(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
         float(max_lag),
     )?;
     let Delays { counts, sum_ms } = traffic.delays;
-    let counts = counts.into_iter().map(|(bound, count)| (bound.map(|ms| f64::from(ms) / 1_000.0), count));
-    let help = "Time from when a live event is visible until it is written to a stream, measured at one write in 16";
-    writer.histogram("tidings_delivery_seconds", help, counts, Duration::from_millis(sum_ms))
+    let counts = counts
+        .into_iter()
+        .map(|(bound, count)| (bound.map(|ms| f64::from(ms) / 1_000.0), count));
+    let help = "Time from when a live event is visible until it is written to a stream, measured \
+                at one write in 16";
+    writer.histogram(
+        "tidings_delivery_seconds",
+        help,
+        counts,
+        Duration::from_millis(sum_ms),
+    )
 }
 
 fn publishes(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     let counts = &app.counts;
     let published = counts.published.load(Ordering::Relaxed);
-    writer.counter("tidings_events_published", "Events that were stored since the start", published)?;
+    writer.counter(
+        "tidings_events_published",
+        "Events that were stored since the start",
+        published,
+    )?;
     let help = "Time from the start of a publish until it is stored and every reader can see it";
     counts.publish.encode(writer.0.encode_descriptor(
         "tidings_publish_seconds",
@@ -158,21 +222,49 @@ fn publishes(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
         None,
         MetricType::Histogram,
     )?)?;
-    let refused = Code::ALL.map(|code| (code.as_str(), counts.refused[code as usize].load(Ordering::Relaxed)));
+    let refused = Code::ALL.map(|code| {
+        (
+            code.as_str(),
+            counts.refused[code as usize].load(Ordering::Relaxed),
+        )
+    });
     let help = "Requests that were answered with an error, by its code";
     writer.counters("tidings_requests_refused", help, "code", refused)
 }
 
 /// Writes the numbers that grow with what users do, and their limits.
 fn users(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
-    let (members, limit) = (app.hub.presence().memberships() as u64, MAX_MEMBERSHIPS as u64);
-    writer.gauge("tidings_memberships", "Memberships of rooms", float(members))?;
-    writer.gauge("tidings_memberships_limit", "The limit of memberships of rooms", float(limit))?;
+    let (members, limit) = (
+        app.hub.presence().memberships() as u64,
+        MAX_MEMBERSHIPS as u64,
+    );
+    writer.gauge(
+        "tidings_memberships",
+        "Memberships of rooms",
+        float(members),
+    )?;
+    writer.gauge(
+        "tidings_memberships_limit",
+        "The limit of memberships of rooms",
+        float(limit),
+    )?;
     let help = "Users and addresses whose recent activity is remembered for their rate limits";
-    writer.gauges("tidings_rates_known", help, "of", app.rates.known().map(|(of, count)| (of, float(count as u64))))?;
+    writer.gauges(
+        "tidings_rates_known",
+        help,
+        "of",
+        app.rates
+            .known()
+            .map(|(of, count)| (of, float(count as u64))),
+    )?;
     let help = "The maximum number of users, and of addresses, that are remembered";
-    writer.gauge("tidings_rates_known_limit", help, float(Rates::max_known() as u64))?;
-    let help = "Calls that were refused because their user or address had reached a rate limit, by the limit";
+    writer.gauge(
+        "tidings_rates_known_limit",
+        help,
+        float(Rates::max_known() as u64),
+    )?;
+    let help = "Calls that were refused because their user or address had reached a rate limit, \
+                by the limit";
     writer.counters("tidings_rate_limited", help, "limit", app.rates.refused())
 }
 
@@ -181,12 +273,16 @@ struct Writer<'a>(DescriptorEncoder<'a>);
 
 impl Writer<'_> {
     fn build(&mut self) -> fmt::Result {
-        let mut metric = self.0.encode_descriptor("tidings_build", "The program", None, MetricType::Info)?;
+        let mut metric =
+            self.0
+                .encode_descriptor("tidings_build", "The program", None, MetricType::Info)?;
         metric.encode_info(&[("version", VERSION)])
     }
 
     fn gauge(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
-        self.0.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
+        self.0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?
+            .encode_gauge(&value)
     }
 
     fn gauges<'a>(
@@ -196,21 +292,29 @@ impl Writer<'_> {
         label: &str,
         values: impl IntoIterator<Item = (&'a str, f64)>,
     ) -> fmt::Result {
-        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        let mut metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?;
         for (label_value, value) in values {
-            metric.encode_family(&[(label, label_value)])?.encode_gauge(&value)?;
+            metric
+                .encode_family(&[(label, label_value)])?
+                .encode_gauge(&value)?;
         }
         Ok(())
     }
 
     fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        let mut metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Counter)?;
         metric.encode_counter::<NoLabelSet, _, u64>(&value, None)
     }
 
     /// Writes a counter of seconds.
     fn seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
-        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        let mut metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Counter)?;
         metric.encode_counter::<NoLabelSet, _, u64>(&value, None)
     }
 
@@ -223,10 +327,14 @@ impl Writer<'_> {
         counts: impl IntoIterator<Item = (Option<f64>, u64)>,
         sum: Duration,
     ) -> fmt::Result {
-        let buckets: Vec<_> =
-            counts.into_iter().map(|(bound, count)| (bound.unwrap_or(f64::INFINITY), count)).collect();
+        let buckets: Vec<_> = counts
+            .into_iter()
+            .map(|(bound, count)| (bound.unwrap_or(f64::INFINITY), count))
+            .collect();
         let count = buckets.iter().map(|(_, count)| count).sum();
-        let mut histogram = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        let mut histogram = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Histogram)?;
         histogram.encode_histogram::<NoLabelSet>(sum.as_secs_f64(), count, &buckets, None)
     }
 
@@ -237,16 +345,23 @@ impl Writer<'_> {
         label: &str,
         values: impl IntoIterator<Item = (&'static str, u64)>,
     ) -> fmt::Result {
-        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        let mut metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Counter)?;
         for (label_value, value) in values {
-            metric.encode_family(&[(label, label_value)])?.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+            metric
+                .encode_family(&[(label, label_value)])?
+                .encode_counter::<NoLabelSet, _, u64>(&value, None)?;
         }
         Ok(())
     }
 }
 
 /// Returns a count as the value of a gauge. It is exact up to 2^53.
-#[expect(clippy::cast_precision_loss, reason = "nobody has 2^53 of anything counted here")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "nobody has 2^53 of anything counted here"
+)]
 fn float(count: u64) -> f64 {
     count as f64
 }

@@ -8,8 +8,14 @@
 //! committed file is the output of this module; and schemathesis calls a running server by it
 //! (`tests/it/openapi.rs` of the binary).
 
-#![expect(dead_code, reason = "macros read these types and functions; nothing constructs or calls them")]
-#![expect(clippy::struct_field_names, reason = "the fields are named as they are on the wire")]
+#![expect(
+    dead_code,
+    reason = "macros read these types and functions; nothing constructs or calls them"
+)]
+#![expect(
+    clippy::struct_field_names,
+    reason = "the fields are named as they are on the wire"
+)]
 
 mod about;
 mod answers;
@@ -38,12 +44,15 @@ use crate::stream_groups::Group;
 #[openapi(
     info(
         title = "Tidings",
-        description = "An event server for the web: notifications, entity updates, chat rooms and status over Server-Sent Events",
+        description = "An event server for the web: notifications, entity updates, chat rooms and \
+                       status over Server-Sent Events",
         license(name = "MIT", identifier = "MIT"), contact()),
     servers((url = "/")),
     tags(
-        (name = "Notifications", description = "Messages to everybody, or to all connections of one user"),
-        (name = "Entity updates", description = "Messages that an entity was created, updated or deleted"),
+        (name = "Notifications", description = "Messages to everybody, or to all connections of \
+                                                one user"),
+        (name = "Entity updates", description = "Messages that an entity was created, updated or \
+                                                 deleted"),
         (name = "Chat", description = "Rooms, their members and their messages"),
         (name = "System status", description = "The status of services"),
         (name = "Connections", description = "Open streams, and the server as a whole"),
@@ -73,12 +82,16 @@ struct Credentials;
 
 impl Modify for Credentials {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let Some(components) = document.components.as_mut() else { return };
+        let Some(components) = document.components.as_mut() else {
+            return;
+        };
         let mut bearer = Http::new(HttpAuthScheme::Bearer);
         bearer.description = Some("A JWT; in development also a demo token".to_owned());
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
-        let token =
-            ApiKeyValue::with_description("token", "The token in the query, for clients that can't set a header");
+        let token = ApiKeyValue::with_description(
+            "token",
+            "The token in the query, for clients that can't set a header",
+        );
         components.add_security_scheme("token", SecurityScheme::ApiKey(ApiKey::Query(token)));
     }
 }
@@ -87,17 +100,30 @@ impl Modify for Credentials {
 /// descriptions need not list them.
 fn add_errors(path: &str, operation: &mut Operation) {
     let described = serde_json::to_value(&*operation).unwrap_or_default();
-    let security = described["security"].as_array().cloned().unwrap_or_default();
+    let security = described["security"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
     let for_admins = security.iter().any(|one| one["bearer"] == json!(["admin"]));
-    let parameters = described["parameters"].as_array().cloned().unwrap_or_default();
-    let publishes = parameters.iter().any(|one| one["name"] == "Idempotency-Key");
+    let parameters = described["parameters"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let publishes = parameters
+        .iter()
+        .any(|one| one["name"] == "Idempotency-Key");
     let is_stream = !described["responses"]["200"]["content"]["text/event-stream"].is_null();
     let mut codes = Vec::new();
     if !parameters.is_empty() || operation.request_body.is_some() {
         codes.push(Code::ValidationFailed);
     }
     if operation.request_body.is_some() {
-        codes.extend([Code::InvalidJson, Code::RequestTimeout, Code::PayloadTooLarge, Code::UnsupportedMediaType]);
+        codes.extend([
+            Code::InvalidJson,
+            Code::RequestTimeout,
+            Code::PayloadTooLarge,
+            Code::UnsupportedMediaType,
+        ]);
     }
     if security.iter().any(|one| *one == json!({})) {
         codes.extend([Code::TokenInvalid, Code::TokenExpired]);
@@ -114,7 +140,11 @@ fn add_errors(path: &str, operation: &mut Operation) {
         codes.extend([Code::ValidationFailed, Code::NotFound]);
     }
     if publishes {
-        codes.extend([Code::IdempotencyConflict, Code::Draining, Code::JournalUnavailable]);
+        codes.extend([
+            Code::IdempotencyConflict,
+            Code::Draining,
+            Code::JournalUnavailable,
+        ]);
     }
     if ["/chat/room/{roomId}/join", "/system/status/update"].contains(&path) {
         codes.push(Code::TooManyKeys); // these calls create keys in the log
@@ -125,7 +155,12 @@ fn add_errors(path: &str, operation: &mut Operation) {
         codes.push(Code::RateLimited);
     }
     if is_stream {
-        codes.extend([Code::NotAcceptable, Code::TooManyConnections, Code::Draining, Code::JournalUnavailable]);
+        codes.extend([
+            Code::NotAcceptable,
+            Code::TooManyConnections,
+            Code::Draining,
+            Code::JournalUnavailable,
+        ]);
     }
     if path == "/health/ready" {
         codes.extend([Code::Draining, Code::JournalUnavailable]);
@@ -135,16 +170,25 @@ fn add_errors(path: &str, operation: &mut Operation) {
     }
     let mut by_status = std::collections::BTreeMap::<u16, Vec<Code>>::new();
     for code in codes {
-        by_status.entry(code.status().as_u16()).or_default().push(code);
+        by_status
+            .entry(code.status().as_u16())
+            .or_default()
+            .push(code);
     }
     for (status, codes) in by_status {
-        let names: Vec<_> = codes.iter().map(|code| format!("`{}`", code.as_str())).collect();
+        let names: Vec<_> = codes
+            .iter()
+            .map(|code| format!("`{}`", code.as_str()))
+            .collect();
         let schema = RefOr::Ref(Ref::from_schema_name("Failure"));
         let response = ResponseBuilder::new()
             .description(names.join(", "))
             .content("application/json", Content::new(Some(schema)))
             .build();
-        operation.responses.responses.insert(status.to_string(), RefOr::T(response));
+        operation
+            .responses
+            .responses
+            .insert(status.to_string(), RefOr::T(response));
     }
 }
 
@@ -154,8 +198,16 @@ pub(crate) fn document(groups: &'static [Group]) -> utoipa::openapi::OpenApi {
     for (path, described) in streams::paths(groups) {
         document.paths.paths.insert(path.to_owned(), described);
     }
-    let events = document.paths.paths.get_mut("/events").and_then(|path| path.get.as_mut());
-    for parameter in events.and_then(|get| get.parameters.as_mut()).into_iter().flatten() {
+    let events = document
+        .paths
+        .paths
+        .get_mut("/events")
+        .and_then(|path| path.get.as_mut());
+    for parameter in events
+        .and_then(|get| get.parameters.as_mut())
+        .into_iter()
+        .flatten()
+    {
         if let RefOr::T(parameter) = parameter
             && parameter.name == "topic"
         {
@@ -163,7 +215,10 @@ pub(crate) fn document(groups: &'static [Group]) -> utoipa::openapi::OpenApi {
         }
     }
     for (path, item) in &mut document.paths.paths {
-        for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
+        for operation in [&mut item.get, &mut item.post, &mut item.delete]
+            .into_iter()
+            .flatten()
+        {
             add_errors(path, operation);
         }
     }
@@ -189,8 +244,11 @@ mod tests {
     #[test]
     fn exactly_the_paths_of_the_router_are_described() {
         let page = ["/", "/assets/{file}"];
-        let mut routed: Vec<_> =
-            router::paths().into_iter().map(|(path, _)| path).filter(|path| !page.contains(path)).collect();
+        let mut routed: Vec<_> = router::paths()
+            .into_iter()
+            .map(|(path, _)| path)
+            .filter(|path| !page.contains(path))
+            .collect();
         routed.sort_unstable();
         let document = document(GROUPS);
         let mut described: Vec<_> = document.paths.paths.keys().map(String::as_str).collect();
@@ -206,16 +264,25 @@ mod tests {
             let methods = document["paths"][path].as_object().into_iter().flatten();
             for (_, call) in methods {
                 let parameters = call["parameters"].as_array().into_iter().flatten();
-                described
-                    .extend(parameters.filter(|one| one["in"] == "query").map(|one| one["name"].as_str().unwrap()));
+                described.extend(
+                    parameters
+                        .filter(|one| one["in"] == "query")
+                        .map(|one| one["name"].as_str().unwrap()),
+                );
                 let security = call["security"].as_array().into_iter().flatten();
-                described.extend(security.filter(|one| one.get("token").is_some()).map(|_| "token"));
+                described.extend(
+                    security
+                        .filter(|one| one.get("token").is_some())
+                        .map(|_| "token"),
+                );
             }
             let names = known.iter().map(query::Name::as_str);
             // Tickets don't exist yet. A broadcast accepts a target only to refuse it.
-            let undescribed =
-                |name: &&str| *name == "ticket" || (path == "/notifications/broadcast" && *name == "targetUserId");
-            let known: std::collections::BTreeSet<_> = names.filter(|name| !undescribed(name)).collect();
+            let undescribed = |name: &&str| {
+                *name == "ticket" || (path == "/notifications/broadcast" && *name == "targetUserId")
+            };
+            let known: std::collections::BTreeSet<_> =
+                names.filter(|name| !undescribed(name)).collect();
             assert_eq!(known, described, "{path}");
         }
     }
@@ -224,11 +291,23 @@ mod tests {
     fn pages_of_other_origins_may_send_every_described_header() {
         let document = serde_json::to_value(document(GROUPS)).unwrap();
         let allowed = cors::ALLOWED_HEADERS;
-        for call in document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values())
+        for call in document["paths"]
+            .as_object()
+            .unwrap()
+            .values()
+            .flat_map(|path| path.as_object().unwrap().values())
         {
-            for parameter in call["parameters"].as_array().into_iter().flatten().filter(|one| one["in"] == "header") {
+            for parameter in call["parameters"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter(|one| one["in"] == "header")
+            {
                 let name = parameter["name"].as_str().unwrap().to_ascii_lowercase();
-                assert!(allowed.iter().any(|allowed| *allowed == name.as_str()), "{name}");
+                assert!(
+                    allowed.iter().any(|allowed| *allowed == name.as_str()),
+                    "{name}"
+                );
             }
         }
     }

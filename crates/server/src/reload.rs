@@ -56,14 +56,26 @@ impl App {
         }
         let reloaded = self.reload_from(source, &mut in_use);
         match &reloaded {
-            Ok(Reloaded { changed, needs_restart }) if needs_restart.is_empty() => {
+            Ok(Reloaded {
+                changed,
+                needs_restart,
+            }) if needs_restart.is_empty() => {
                 tracing::info!(changed = changed.join(","), "reloaded");
             }
-            Ok(Reloaded { changed, needs_restart }) => {
+            Ok(Reloaded {
+                changed,
+                needs_restart,
+            }) => {
                 let (changed, needs_restart) = (changed.join(","), needs_restart.join(","));
-                tracing::warn!(changed, needs_restart, "reloaded, but some settings need a restart");
+                tracing::warn!(
+                    changed,
+                    needs_restart,
+                    "reloaded, but some settings need a restart"
+                );
             }
-            Err(error) => tracing::error!(%error, "the reload was refused, and nothing has changed"),
+            Err(error) => {
+                tracing::error!(%error, "the reload was refused, and nothing has changed");
+            }
         }
         if is_notified {
             self.notifier.reloaded(reloaded.is_err(), &self.status());
@@ -76,14 +88,26 @@ impl App {
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
-        let configured = |current: &Effective| loaded.origins.iter().find(|new| new.name == current.name);
-        let differs = |current: &Effective| configured(current).is_none_or(|new| !new.has_same_value(current));
+        let configured =
+            |current: &Effective| loaded.origins.iter().find(|new| new.name == current.name);
+        let differs = |current: &Effective| {
+            configured(current).is_none_or(|new| !new.has_same_value(current))
+        };
         let mut reloaded = Reloaded::default();
         // Everything that can fail comes before everything that changes something.
-        if in_use.iter().any(|current| current.name == CORS_ORIGIN && differs(current)) {
+        if in_use
+            .iter()
+            .any(|current| current.name == CORS_ORIGIN && differs(current))
+        {
             let origins = loaded.config.cors.origins.clone();
-            let options = cors::Options { origins, ..self.config.cors_options() };
-            let (layer, allowed) = (cors::layer(&options)?, cors::AllowedOrigins::compile(&options)?);
+            let options = cors::Options {
+                origins,
+                ..self.config.cors_options()
+            };
+            let (layer, allowed) = (
+                cors::layer(&options)?,
+                cors::AllowedOrigins::compile(&options)?,
+            );
             self.cors.replace(layer);
             *self.origins.write() = allowed;
         }
@@ -93,7 +117,11 @@ impl App {
                 LOG_LEVEL => tidings_telemetry::set_level(&loaded.config.log.level),
                 _ => false,
             };
-            let names = if is_applied { &mut reloaded.changed } else { &mut reloaded.needs_restart };
+            let names = if is_applied {
+                &mut reloaded.changed
+            } else {
+                &mut reloaded.needs_restart
+            };
             names.push(current.name.clone());
             if is_applied && let Some(new) = configured(current) {
                 *current = new.clone();
@@ -106,7 +134,10 @@ impl App {
 /// Describes the result in one sentence, for people.
 impl fmt::Display for Reloaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { changed, needs_restart } = self;
+        let Self {
+            changed,
+            needs_restart,
+        } = self;
         match changed.as_slice() {
             [] => f.write_str("Nothing was changed")?,
             names => write!(f, "Reloaded {}", names.join(", "))?,

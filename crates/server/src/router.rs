@@ -12,7 +12,8 @@ use crate::app::App;
 use crate::http::extract::Route;
 use crate::http::observe;
 use crate::routes::{
-    self, api, chat, connections, events, health, metrics, notifications, page, realtime, reload, status, topics, users,
+    self, api, chat, connections, events, health, metrics, notifications, page, realtime, reload,
+    status, topics, users,
 };
 use crate::stream_groups::{self, Group};
 use tidings_net::refused_head;
@@ -25,21 +26,46 @@ const NO_QUERY: &[Name] = &[];
 
 /// The paths of all streams.
 fn streams(groups: &'static [Group]) -> impl Iterator<Item = Row> {
-    stream_groups::streams(groups)
-        .map(|(group, stream)| (stream.path, stream.query, routes::streams::route(group, stream)))
+    stream_groups::streams(groups).map(|(group, stream)| {
+        (
+            stream.path,
+            stream.query,
+            routes::streams::route(group, stream),
+        )
+    })
 }
 
 /// The paths of all calls that publish.
 fn publishes() -> [Row; 11] {
     [
-        ("/notifications/send", &[TOKEN, TARGET], post(notifications::send)),
+        (
+            "/notifications/send",
+            &[TOKEN, TARGET],
+            post(notifications::send),
+        ),
         // The handler refuses a target. The parameter is listed so that a misspelled one is
         // refused, too.
-        ("/notifications/broadcast", &[TOKEN, TARGET], post(notifications::broadcast)),
+        (
+            "/notifications/broadcast",
+            &[TOKEN, TARGET],
+            post(notifications::broadcast),
+        ),
         ("/realtime/update", &[TOKEN, TARGET], post(realtime::update)),
-        ("/realtime/entity/{entity}/create", &[TOKEN], post(realtime::created)),
-        ("/realtime/entity/{entity}/update", &[TOKEN], post(realtime::updated)),
-        ("/realtime/entity/{entity}/delete", &[TOKEN], post(realtime::deleted)),
+        (
+            "/realtime/entity/{entity}/create",
+            &[TOKEN],
+            post(realtime::created),
+        ),
+        (
+            "/realtime/entity/{entity}/update",
+            &[TOKEN],
+            post(realtime::updated),
+        ),
+        (
+            "/realtime/entity/{entity}/delete",
+            &[TOKEN],
+            post(realtime::deleted),
+        ),
         ("/chat/message", &[TOKEN], post(chat::message)),
         ("/chat/room/{roomId}/join", &[TOKEN], post(chat::join)),
         ("/chat/room/{roomId}/leave", &[TOKEN], post(chat::leave)),
@@ -58,17 +84,37 @@ fn calls() -> [Row; 22] {
         ("/chat/room/{roomId}/members", &[TOKEN], get(chat::members)),
         ("/system/status", NO_QUERY, get(status::latest)),
         ("/system/stats", NO_QUERY, get(connections::counts)),
-        ("/system/connections", connections::QUERY, get(connections::list)),
-        ("/system/connections/{id}", &[TOKEN], delete(connections::end)),
-        ("/system/users/{userId}/connections", &[TOKEN], delete(connections::end_user)),
-        ("/system/users/connections", connections::QUERY_OF_USER, delete(connections::end_named_user)),
+        (
+            "/system/connections",
+            connections::QUERY,
+            get(connections::list),
+        ),
+        (
+            "/system/connections/{id}",
+            &[TOKEN],
+            delete(connections::end),
+        ),
+        (
+            "/system/users/{userId}/connections",
+            &[TOKEN],
+            delete(connections::end_user),
+        ),
+        (
+            "/system/users/connections",
+            connections::QUERY_OF_USER,
+            delete(connections::end_named_user),
+        ),
         ("/system/cleanup", &[TOKEN], post(connections::cleanup)),
         ("/system/drain", &[TOKEN], post(connections::drain)),
         ("/system/reload", &[TOKEN], post(reload::reload)),
         ("/system/health", NO_QUERY, get(health::system)),
         ("/system/topics", topics::QUERY, get(topics::list)),
         ("/users/{id}", &[TOKEN], delete(users::erase)),
-        ("/events", events::QUERY, get(events::list).delete(events::erase)),
+        (
+            "/events",
+            events::QUERY,
+            get(events::list).delete(events::erase),
+        ),
         ("/health", NO_QUERY, get(health::brief)),
         ("/health/live", NO_QUERY, get(health::live)),
         ("/health/ready", NO_QUERY, get(health::ready)),
@@ -81,15 +127,27 @@ fn calls() -> [Row; 22] {
 fn routes(app: &Arc<App>) -> Router {
     let traced = streams(app.groups).chain(publishes());
     let traced = traced.map(|(path, query, route)| (path, query, app.tracer.around(path, route)));
-    traced.chain(calls()).fold(Router::new(), |router, (path, query, route)| {
-        router.route(path, route.with_state(Route { app: app.clone(), query }))
-    })
+    traced
+        .chain(calls())
+        .fold(Router::new(), |router, (path, query, route)| {
+            router.route(
+                path,
+                route.with_state(Route {
+                    app: app.clone(),
+                    query,
+                }),
+            )
+        })
 }
 
 /// Returns all paths with the query parameters that they accept, for the `OpenAPI` document.
 #[cfg(test)]
 pub(crate) fn paths() -> Vec<(&'static str, &'static [Name])> {
-    streams(stream_groups::GROUPS).chain(publishes()).chain(calls()).map(|(path, query, _)| (path, query)).collect()
+    streams(stream_groups::GROUPS)
+        .chain(publishes())
+        .chain(calls())
+        .map(|(path, query, _)| (path, query))
+        .collect()
 }
 
 /// Creates the routes with their layers, of which the last is the outermost. None of the layers
@@ -115,7 +173,9 @@ pub(crate) fn router(app: &Arc<App>, more: Router) -> Router {
         // looks it up.
         Some(base) => Router::new()
             .fallback_service(routed)
-            .layer(map_request(move |request| std::future::ready(base_path::strip(&base, request)))),
+            .layer(map_request(move |request| {
+                std::future::ready(base_path::strip(&base, request))
+            })),
         None => routed,
     }
 }

@@ -84,7 +84,10 @@ impl Server {
 
     /// Returns the addresses on which it listens.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+        self.listeners
+            .iter()
+            .filter_map(|listener| listener.local_addr().ok())
+            .collect()
     }
 
     /// Returns the maximum number of streams.
@@ -95,7 +98,9 @@ impl Server {
     /// Returns the paths of the streams that need no name in their path and are not only for
     /// administrators.
     pub fn streams(&self) -> Vec<&'static str> {
-        stream_groups::offered(self.engine.app.groups).map(|(_, stream)| stream.path).collect()
+        stream_groups::offered(self.engine.app.groups)
+            .map(|(_, stream)| stream.path)
+            .collect()
     }
 
     /// Returns a handle for the application's own tasks.
@@ -107,8 +112,23 @@ impl Server {
     /// drains: it ends the streams one by one, accepts publishes until the last streams are told to
     /// end, and returns when all connections are closed.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { engine, router, listeners, held_elsewhere } = self;
-        lifecycle::serve(engine.app, engine.runner, router, Listeners { listeners, held_elsewhere }, shutdown).await
+        let Self {
+            engine,
+            router,
+            listeners,
+            held_elsewhere,
+        } = self;
+        lifecycle::serve(
+            engine.app,
+            engine.runner,
+            router,
+            Listeners {
+                listeners,
+                held_elsewhere,
+            },
+            shutdown,
+        )
+        .await
     }
 }
 
@@ -221,7 +241,12 @@ impl Builder {
         }
         let held_elsewhere = self.held_elsewhere;
         let (router, engine) = self.assemble()?;
-        Ok(Server { engine, router, listeners, held_elsewhere })
+        Ok(Server {
+            engine,
+            router,
+            listeners,
+            held_elsewhere,
+        })
     }
 
     /// Builds a server for an application that has its own router and sockets. Like
@@ -252,7 +277,10 @@ impl Builder {
         self.assemble_over(journal)
     }
 
-    pub(crate) fn assemble_over(self, journal: Arc<dyn Journal>) -> Result<(Router, Engine), Error> {
+    pub(crate) fn assemble_over(
+        self,
+        journal: Arc<dyn Journal>,
+    ) -> Result<(Router, Engine), Error> {
         self.assemble_with(journal, GROUPS)
     }
 
@@ -261,9 +289,21 @@ impl Builder {
         journal: Arc<dyn Journal>,
         groups: &'static [Group],
     ) -> Result<(Router, Engine), Error> {
-        let Self { config, clock, routes, tracer, notifier, settings, .. } = self;
+        let Self {
+            config,
+            clock,
+            routes,
+            tracer,
+            notifier,
+            settings,
+            ..
+        } = self;
         let clock = clock.unwrap_or_else(Clock::system);
-        let Capacity { descriptors, limits, warning } = Capacity::of_process(&config)?;
+        let Capacity {
+            descriptors,
+            limits,
+            warning,
+        } = Capacity::of_process(&config)?;
         if let Some(warning) = warning {
             tracing::warn!("{warning}");
         }
@@ -282,7 +322,9 @@ impl Builder {
             groups,
             proxies: TrustedProxies::new(config.http.trusted_proxies.iter().copied(), header),
             connection_table: ConnectionTable::new(
-                descriptors.saturating_sub(RESERVED_FOR_LOG + CLOSING_HEADROOM).max(1),
+                descriptors
+                    .saturating_sub(RESERVED_FOR_LOG + CLOSING_HEADROOM)
+                    .max(1),
             ),
             origins: cors::AllowedOrigins::compile(&config.cors_options())?,
             cors: cors::Current::new(&config.cors_options())?,
@@ -292,7 +334,11 @@ impl Builder {
             notifier,
             settings,
         });
-        let engine = Engine { app: app.clone(), runner, limits };
+        let engine = Engine {
+            app: app.clone(),
+            runner,
+            limits,
+        };
         let own_routes = routes.map_or_else(Router::new, |routes| routes(engine.handle()));
         Ok((router(&app, own_routes), engine))
     }
@@ -302,11 +348,23 @@ impl Builder {
 /// express a time before 1970, and aborts the process. Events and HTTP have no dates after 9999.
 pub fn check_clock() -> Result<(), Error> {
     let now = Clock::system().now();
-    if (Timestamp::UNIX_EPOCH..Timestamp::MAX).contains(&now) { Ok(()) } else { Err(Error::Clock(now)) }
+    if (Timestamp::UNIX_EPOCH..Timestamp::MAX).contains(&now) {
+        Ok(())
+    } else {
+        Err(Error::Clock(now))
+    }
 }
 
-fn hub(journal: Arc<dyn Journal>, config: &Config, streams: StreamLimits, clock: Clock) -> (Hub, Runner, Arc<Members>) {
-    let presence = Arc::new(Presence::new(topic_names::chat(), config.streams.presence_grace));
+fn hub(
+    journal: Arc<dyn Journal>,
+    config: &Config,
+    streams: StreamLimits,
+    clock: Clock,
+) -> (Hub, Runner, Arc<Members>) {
+    let presence = Arc::new(Presence::new(
+        topic_names::chat(),
+        config.streams.presence_grace,
+    ));
     let members = Arc::new(Members::new(presence.clone()));
     let options = Options {
         heartbeat_interval: config.streams.heartbeat_interval,
@@ -323,13 +381,20 @@ fn hub(journal: Arc<dyn Journal>, config: &Config, streams: StreamLimits, clock:
 }
 
 fn auth_options(config: &Config) -> auth::Options {
-    let jwt = config.auth.jwt_secret.as_ref().map(|secret| auth::jwt::Options {
-        secret: secret.expose().as_bytes().to_vec(),
-        issuers: config.auth.jwt_issuers.clone(),
-        audiences: config.auth.jwt_audiences.clone(),
-        require_exp: config.auth.jwt_require_exp,
-    });
-    auth::Options { demo: config.auth.demo, jwt }
+    let jwt = config
+        .auth
+        .jwt_secret
+        .as_ref()
+        .map(|secret| auth::jwt::Options {
+            secret: secret.expose().as_bytes().to_vec(),
+            issuers: config.auth.jwt_issuers.clone(),
+            audiences: config.auth.jwt_audiences.clone(),
+            require_exp: config.auth.jwt_require_exp,
+        });
+    auth::Options {
+        demo: config.auth.demo,
+        jwt,
+    }
 }
 
 fn guard_options(config: &Config) -> guard::Options {
@@ -337,7 +402,11 @@ fn guard_options(config: &Config) -> guard::Options {
         admin_role: config.auth.admin_role.clone(),
         open_publish: config.auth.open_publish,
         unlimited_roles: config.limits.publish_unlimited_roles.clone(),
-        metrics_token: config.auth.metrics_token.as_ref().map(|token| token.trimmed().to_owned()),
+        metrics_token: config
+            .auth
+            .metrics_token
+            .as_ref()
+            .map(|token| token.trimmed().to_owned()),
     }
 }
 

@@ -20,7 +20,10 @@ use tidings_edge::query::{CURSOR, ENTITIES, Name, ROOM, TICKET, TOKEN};
 
 /// A group of topics, and the streams that show them.
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "the documents are written by tests"))]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the documents are written by tests")
+)]
 pub(crate) struct Group {
     /// The name under which `GET /api` lists its streams.
     pub(crate) name: &'static str,
@@ -63,7 +66,10 @@ pub(crate) struct Stream {
 
 /// A parameter whose value narrows a stream to the topics of some names, such as rooms.
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "the documents are written by tests"))]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the documents are written by tests")
+)]
 pub(crate) struct Narrowing {
     /// The name of the parameter, which is in the query or in the path.
     pub(crate) parameter: &'static str,
@@ -81,7 +87,10 @@ pub(crate) struct Narrowing {
 
 /// The texts about a stream in `GET /api` and in generated documents.
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "the documents are written by tests"))]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the documents are written by tests")
+)]
 pub(crate) struct About {
     /// Its name within the group in `GET /api`.
     pub(crate) api: &'static str,
@@ -109,8 +118,16 @@ pub(crate) static GROUPS: &[Group] = &[
         heading: "Notifications",
         calls: Some("`POST /notifications/send` (in the library, `Handle::notify`)"),
         rules: &[
-            Rule { pattern: "notifications", read: Audience::Public, publish: Audience::Admin },
-            Rule { pattern: "notifications/user/{me}", read: Audience::Me, publish: Audience::Authenticated },
+            Rule {
+                pattern: "notifications",
+                read: Audience::Public,
+                publish: Audience::Admin,
+            },
+            Rule {
+                pattern: "notifications/user/{me}",
+                read: Audience::Me,
+                publish: Audience::Authenticated,
+            },
         ],
         streams: &[Stream {
             path: "/notifications/stream",
@@ -123,7 +140,8 @@ pub(crate) static GROUPS: &[Group] = &[
                 events: &["notification"],
                 summary: "`notification` to all users, and to you",
                 title: "Receive notifications",
-                more: "Shows the notifications to all users, and with a token also those to the caller alone.",
+                more: "Shows the notifications to all users, and with a token also those to the \
+                       caller alone.",
             },
             ..Stream::PLAIN
         }],
@@ -133,10 +151,26 @@ pub(crate) static GROUPS: &[Group] = &[
         heading: "Entity updates",
         calls: Some("`POST /realtime/update` (in the library, `Handle::update`)"),
         rules: &[
-            Rule { pattern: "realtime", read: Audience::Public, publish: Audience::Admin },
-            Rule { pattern: "realtime/entity/*", read: Audience::Public, publish: Audience::Admin },
-            Rule { pattern: "realtime/user/{me}", read: Audience::Me, publish: Audience::Authenticated },
-            Rule { pattern: "realtime/user/{me}/entity/*", read: Audience::Me, publish: Audience::Authenticated },
+            Rule {
+                pattern: "realtime",
+                read: Audience::Public,
+                publish: Audience::Admin,
+            },
+            Rule {
+                pattern: "realtime/entity/*",
+                read: Audience::Public,
+                publish: Audience::Admin,
+            },
+            Rule {
+                pattern: "realtime/user/{me}",
+                read: Audience::Me,
+                publish: Audience::Authenticated,
+            },
+            Rule {
+                pattern: "realtime/user/{me}/entity/*",
+                read: Audience::Me,
+                publish: Audience::Authenticated,
+            },
         ],
         streams: &[Stream {
             path: "/realtime/stream",
@@ -147,7 +181,8 @@ pub(crate) static GROUPS: &[Group] = &[
                 parameter: "entities",
                 max_names: 64,
                 shows: &["realtime/entity/*", "realtime/user/{me}/entity/*"],
-                about: "Only the updates of these kinds of entities: up to 64, separated by commas or in repeated parameters. If it is empty, all are shown",
+                about: "Only the updates of these kinds of entities: up to 64, separated by \
+                        commas or in repeated parameters. If it is empty, all are shown",
                 example: "order,user",
                 field: ("Entities", "all, or order,user"),
             }),
@@ -156,9 +191,11 @@ pub(crate) static GROUPS: &[Group] = &[
                 operation: "realtimeStream",
                 label: "Entity updates",
                 events: &["realtime-update"],
-                summary: "`realtime-update` to all users, and to you; with `?entities=order,user` (up to 64) only of these entities",
+                summary: "`realtime-update` to all users, and to you; with `?entities=order,user` \
+                          (up to 64) only of these entities",
                 title: "Receive entity updates",
-                more: "Shows the updates for all users, and with a token also those for the caller alone.",
+                more: "Shows the updates for all users, and with a token also those for the \
+                       caller alone.",
             },
             ..Stream::PLAIN
         }],
@@ -168,8 +205,16 @@ pub(crate) static GROUPS: &[Group] = &[
         heading: "Chat",
         calls: Some("`POST /chat/message` (in the library, `Handle::chat`)"),
         rules: &[
-            Rule { pattern: "chat", read: Audience::Authenticated, publish: Audience::Authenticated },
-            Rule { pattern: "chat/room/*", read: Audience::Authenticated, publish: Audience::Authenticated },
+            Rule {
+                pattern: "chat",
+                read: Audience::Authenticated,
+                publish: Audience::Authenticated,
+            },
+            Rule {
+                pattern: "chat/room/*",
+                read: Audience::Authenticated,
+                publish: Audience::Authenticated,
+            },
         ],
         streams: &[
             Stream {
@@ -181,7 +226,8 @@ pub(crate) static GROUPS: &[Group] = &[
                     parameter: "roomId",
                     max_names: 1,
                     shows: &["chat/room/*"],
-                    about: "Only the messages of this room. `room` is another name of this parameter",
+                    about: "Only the messages of this room. `room` is another name of this \
+                            parameter",
                     example: "general",
                     field: ("Room", "all rooms"),
                 }),
@@ -225,7 +271,11 @@ pub(crate) static GROUPS: &[Group] = &[
         name: "system",
         heading: "System status",
         calls: Some("`POST /system/status/update` (in the library, `Handle::status`)"),
-        rules: &[Rule { pattern: "system/status", read: Audience::Public, publish: Audience::Admin }],
+        rules: &[Rule {
+            pattern: "system/status",
+            read: Audience::Public,
+            publish: Audience::Admin,
+        }],
         streams: &[Stream {
             path: "/system/status/stream",
             counted_as: &["system-status", "heartbeat"],
@@ -271,7 +321,11 @@ pub(crate) static GROUPS: &[Group] = &[
         name: "system",
         heading: "Connections",
         calls: None,
-        rules: &[Rule { pattern: "system/dashboard", read: Audience::Admin, publish: Audience::Server }],
+        rules: &[Rule {
+            pattern: "system/dashboard",
+            read: Audience::Admin,
+            publish: Audience::Server,
+        }],
         streams: &[Stream {
             path: "/system/dashboard/stream",
             counted_as: &[DASHBOARD, "heartbeat"],
@@ -283,7 +337,8 @@ pub(crate) static GROUPS: &[Group] = &[
                 events: &["stats"],
                 summary: "`stats` of the server, every second",
                 title: "Receive statistics of the server every second",
-                more: "The events are not stored and have no ids. The server computes them only while such a stream is open.",
+                more: "The events are not stored and have no ids. The server computes them only \
+                       while such a stream is open.",
             },
             ..Stream::PLAIN
         }],
@@ -291,8 +346,12 @@ pub(crate) static GROUPS: &[Group] = &[
 ];
 
 /// Returns every stream with its group.
-pub(crate) fn streams(groups: &'static [Group]) -> impl Iterator<Item = (&'static Group, &'static Stream)> {
-    groups.iter().flat_map(|group| group.streams.iter().map(move |stream| (group, stream)))
+pub(crate) fn streams(
+    groups: &'static [Group],
+) -> impl Iterator<Item = (&'static Group, &'static Stream)> {
+    groups
+        .iter()
+        .flat_map(|group| group.streams.iter().map(move |stream| (group, stream)))
 }
 
 /// Returns the paths of all streams.
@@ -301,23 +360,39 @@ pub(crate) fn paths(groups: &'static [Group]) -> impl Iterator<Item = &'static s
 }
 
 /// Returns every rule with the calls of its group.
-pub(crate) fn rules(groups: &'static [Group]) -> impl Iterator<Item = (Rule, Option<&'static str>)> {
-    groups.iter().flat_map(|group| group.rules.iter().map(|rule| (*rule, group.calls)))
+pub(crate) fn rules(
+    groups: &'static [Group],
+) -> impl Iterator<Item = (Rule, Option<&'static str>)> {
+    groups
+        .iter()
+        .flat_map(|group| group.rules.iter().map(|rule| (*rule, group.calls)))
 }
 
 /// Returns the streams that a visitor can open by their paths alone. Left out are streams with a
 /// parameter in the path, and streams for administrators only.
-pub(crate) fn offered(groups: &'static [Group]) -> impl Iterator<Item = (&'static Group, &'static Stream)> {
-    streams(groups).filter(|(group, stream)| !stream.is_narrowed_by_path() && group.audience(stream) < Audience::Admin)
+pub(crate) fn offered(
+    groups: &'static [Group],
+) -> impl Iterator<Item = (&'static Group, &'static Stream)> {
+    streams(groups).filter(|(group, stream)| {
+        !stream.is_narrowed_by_path() && group.audience(stream) < Audience::Admin
+    })
 }
 
 impl Group {
     /// Returns who may open `stream`, one of the group's: everybody who may read at least one of
     /// the topics that it can show.
     pub(crate) fn audience(&self, stream: &Stream) -> Audience {
-        let shown = stream.shows.iter().chain(stream.narrowing.iter().flat_map(|narrowing| narrowing.shows));
+        let shown = stream.shows.iter().chain(
+            stream
+                .narrowing
+                .iter()
+                .flat_map(|narrowing| narrowing.shows),
+        );
         let rules = shown.filter_map(|shown| self.rules.iter().find(|rule| rule.pattern == *shown));
-        rules.map(|rule| rule.read).min().unwrap_or(Audience::Public)
+        rules
+            .map(|rule| rule.read)
+            .min()
+            .unwrap_or(Audience::Public)
     }
 }
 
@@ -332,7 +407,15 @@ impl Stream {
         retry: Duration::from_secs(3),
         snapshot: false,
         pulse: false,
-        about: About { api: "stream", operation: "", label: "", events: &[], summary: "", title: "", more: "" },
+        about: About {
+            api: "stream",
+            operation: "",
+            label: "",
+            events: &[],
+            summary: "",
+            title: "",
+            more: "",
+        },
     };
 
     /// Returns the call that opens it, as `GET /api` lists it. A parameter is written as `:name`,

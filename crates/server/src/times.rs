@@ -50,7 +50,10 @@ mod tests {
 
     #[test]
     fn ids_have_the_form_that_existing_front_ends_know() {
-        let id = mint_id("notif", Timestamp::from_millisecond(1_795_473_015_155).unwrap());
+        let id = mint_id(
+            "notif",
+            Timestamp::from_millisecond(1_795_473_015_155).unwrap(),
+        );
         let (head, random) = id.rsplit_once('_').unwrap();
         assert_eq!(head, "notif_1795473015155");
         assert_eq!(random.len(), 9);

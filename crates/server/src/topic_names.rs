@@ -8,7 +8,8 @@ use tidings_journal::{TopicName, topic};
 /// A constant topic name. It is parsed at its first use; a test uses each of them.
 macro_rules! constant {
     ($name:literal) => {{
-        static NAME: LazyLock<TopicName> = LazyLock::new(|| TopicName::parse($name).expect("a valid constant"));
+        static NAME: LazyLock<TopicName> =
+            LazyLock::new(|| TopicName::parse($name).expect("a valid constant"));
         NAME.clone()
     }};
 }
@@ -84,9 +85,16 @@ pub(crate) fn parse(text: &str) -> Result<TopicName, topic::Error> {
     Ok(topic)
 }
 
-#[expect(clippy::expect_used, reason = "the names of entities and rooms were checked to fit into a segment")]
+#[expect(
+    clippy::expect_used,
+    reason = "the names of entities and rooms were checked to fit into a segment"
+)]
 fn descendant(topic: &TopicName, segments: &[&str]) -> TopicName {
-    let child = |topic: TopicName, segment: &&str| topic.child(segment).expect("a checked name, and few segments");
+    let child = |topic: TopicName, segment: &&str| {
+        topic
+            .child(segment)
+            .expect("a checked name, and few segments")
+    };
     segments.iter().fold(topic.clone(), child)
 }
 
@@ -96,10 +104,22 @@ mod tests {
 
     #[test]
     fn only_the_id_of_a_user_may_be_a_dot_or_two_dots() {
-        for good in ["chat/room/a.b", "chat/room/...", "notifications/user/..", "realtime/user/./entity/order"] {
+        for good in [
+            "chat/room/a.b",
+            "chat/room/...",
+            "notifications/user/..",
+            "realtime/user/./entity/order",
+        ] {
             assert!(parse(good).is_ok(), "{good}");
         }
-        for bad in ["chat/room/..", "..", "realtime/entity/.", "realtime/user/a/entity/..", "chat//room", "a b"] {
+        for bad in [
+            "chat/room/..",
+            "..",
+            "realtime/entity/.",
+            "realtime/user/a/entity/..",
+            "chat//room",
+            "a b",
+        ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }
@@ -108,7 +128,14 @@ mod tests {
     fn the_longest_names_of_users_and_entities_fit_into_a_topic_name() {
         let longest = "x".repeat(128);
         let user = UserId::parse(&"/".repeat(128)).unwrap();
-        for topic in [notifications(), realtime(), chat(), status(), members(), dashboard()] {
+        for topic in [
+            notifications(),
+            realtime(),
+            chat(),
+            status(),
+            members(),
+            dashboard(),
+        ] {
             entity(&of_user(&topic, &user), &longest);
         }
         assert_eq!(room("a:b@c").as_str(), "chat/room/a:b@c");

@@ -40,10 +40,13 @@ pub(crate) struct Line {
 
 /// Reads the entries of a file. `is_setting` tells whether a name is that of a setting.
 pub(crate) fn parse(file: &[u8], is_setting: impl Fn(&str) -> bool) -> Result<Parsed, Error> {
-    const GRAMMAR: &str =
-        "write NAME=value, with single quotes around a value that contains spaces, quotes or backslashes";
+    const GRAMMAR: &str = "write NAME=value, with single quotes around a value that contains \
+                           spaces, quotes or backslashes";
     if file.starts_with(b"\xff\xfe") || file.starts_with(b"\xfe\xff") {
-        return Err(malformed(1, "the file is UTF-16, as some programs for Windows write it; save it as UTF-8"));
+        return Err(malformed(
+            1,
+            "the file is UTF-16, as some programs for Windows write it; save it as UTF-8",
+        ));
     }
     let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
     let file = String::from_utf8_lossy(file).replace("\r\n", "\n");
@@ -51,8 +54,17 @@ pub(crate) fn parse(file: &[u8], is_setting: impl Fn(&str) -> bool) -> Result<Pa
     let (mut rest, mut number) = (file.as_str(), 1);
     while !rest.is_empty() {
         let (name, after_name) = name(rest);
-        let mut put = |text| parsed.lines.push(Line { name: name.to_owned(), text, number });
-        let following = match (end_of_line(rest), value(after_name).filter(|_| is_name(name))) {
+        let mut put = |text| {
+            parsed.lines.push(Line {
+                name: name.to_owned(),
+                text,
+                number,
+            });
+        };
+        let following = match (
+            end_of_line(rest),
+            value(after_name).filter(|_| is_name(name)),
+        ) {
             (Some(following), _) => following,
             (None, Some((text, following))) => {
                 put(text);
@@ -76,15 +88,24 @@ pub(crate) fn parse(file: &[u8], is_setting: impl Fn(&str) -> bool) -> Result<Pa
 fn name(text: &str) -> (&str, &str) {
     fn word(text: &str) -> (&str, &str) {
         let text = skip_blanks(text);
-        text.split_at(text.find(|c: char| c.is_whitespace() || "=:".contains(c)).unwrap_or(text.len()))
+        text.split_at(
+            text.find(|c: char| c.is_whitespace() || "=:".contains(c))
+                .unwrap_or(text.len()),
+        )
     }
     let (first, rest) = word(text);
-    if first == "export" && !skip_blanks(rest).starts_with('=') { word(rest) } else { (first, rest) }
+    if first == "export" && !skip_blanks(rest).starts_with('=') {
+        word(rest)
+    } else {
+        (first, rest)
+    }
 }
 
 fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.".contains(c))
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_.".contains(c))
 }
 
 /// Reads the `=` and the value at the beginning of `text`. Returns the value and what follows its
@@ -140,7 +161,11 @@ fn skip_blanks(text: &str) -> &str {
 
 /// Returns the error for a line. It quotes nothing of the line, which may contain a secret.
 fn malformed(line: usize, problem: &str) -> Error {
-    Error::Malformed { file: ".env".to_owned(), line, problem: problem.to_owned() }
+    Error::Malformed {
+        file: ".env".to_owned(),
+        line,
+        problem: problem.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -158,7 +183,11 @@ mod tests {
     }
 
     fn pairs(file: impl AsRef<[u8]>) -> Vec<(String, String, usize)> {
-        parsed(file).lines.into_iter().map(|line| (line.name, line.text, line.number)).collect()
+        parsed(file)
+            .lines
+            .into_iter()
+            .map(|line| (line.name, line.text, line.number))
+            .collect()
     }
 
     fn line(name: &str, text: &str, number: usize) -> (String, String, usize) {
@@ -169,8 +198,9 @@ mod tests {
     fn quotes_comments_and_export_are_understood_and_lines_are_numbered() {
         assert_eq!(
             pairs(
-                "# it's a comment\n\nPORT=4000 # not a default\nexport HOST=localhost\r\nA='single $x \\d # kept'\n\
-                 B=\"double \\\"quoted\\\"\\nline\"\nC=\nD=#\nE=a#b\nF=end "
+                "# it's a comment\n\nPORT=4000 # not a default\nexport \
+                 HOST=localhost\r\nA='single $x \\d # kept'\nB=\"double \
+                 \\\"quoted\\\"\\nline\"\nC=\nD=#\nE=a#b\nF=end "
             ),
             [
                 line("PORT", "4000", 3),
@@ -189,7 +219,12 @@ mod tests {
     fn the_meaning_of_a_backslash_depends_on_the_quotes() {
         assert_eq!(
             pairs("A='C:\\dir\\'\nPORT=1\nB=a\\ \\'b\\'\\n\\\\\nC=\"a\\ b\\nc\"'d\\n'e\n"),
-            [line("A", "C:\\dir\\", 1), line("PORT", "1", 2), line("B", "a 'b'\n\\", 3), line("C", "a b\ncd\\ne", 4)]
+            [
+                line("A", "C:\\dir\\", 1),
+                line("PORT", "1", 2),
+                line("B", "a 'b'\n\\", 3),
+                line("C", "a b\ncd\\ne", 4)
+            ]
         );
     }
 
@@ -197,13 +232,18 @@ mod tests {
     fn a_dollar_sign_is_literal() {
         assert_eq!(
             pairs("A=x$PATH\nB=\"${HOME}y\"\nC='$z'\n"),
-            [line("A", "x$PATH", 1), line("B", "${HOME}y", 2), line("C", "$z", 3)]
+            [
+                line("A", "x$PATH", 1),
+                line("B", "${HOME}y", 2),
+                line("C", "$z", 3)
+            ]
         );
     }
 
     #[test]
     fn a_value_in_quotes_may_span_several_lines() {
-        let file = "KEY='one\ntwo\nthree'\nPORT=1\nPEM=\"-----BEGIN\r\nHOST=no\r\n-----END\" # a key\r\nHOST=a\r\n";
+        let file = "KEY='one\ntwo\nthree'\nPORT=1\nPEM=\"-----BEGIN\r\nHOST=no\r\n-----END\" # a \
+                    key\r\nHOST=a\r\n";
         assert_eq!(
             pairs(file),
             [
@@ -243,14 +283,31 @@ mod tests {
             b"NO_BREAK=a\xc2\xa0b",
         ] {
             for ending in ["\n", "\r\n"] {
-                let file =
-                    [foreign, ending.as_bytes(), b"PORT=4000", ending.as_bytes(), b"A=b", ending.as_bytes()].concat();
+                let file = [
+                    foreign,
+                    ending.as_bytes(),
+                    b"PORT=4000",
+                    ending.as_bytes(),
+                    b"A=b",
+                    ending.as_bytes(),
+                ]
+                .concat();
                 let parsed = parsed(&file);
                 let shown = String::from_utf8_lossy(&file).into_owned();
                 assert_eq!(parsed.skipped, [1], "{shown:?}");
-                let port = parsed.lines.iter().find(|line| line.name == "PORT").unwrap();
+                let port = parsed
+                    .lines
+                    .iter()
+                    .find(|line| line.name == "PORT")
+                    .unwrap();
                 assert_eq!((port.text.as_str(), port.number), ("4000", 2), "{shown:?}");
-                assert!(parsed.lines.iter().any(|line| line.name == "A" && line.text == "b"), "{shown:?}");
+                assert!(
+                    parsed
+                        .lines
+                        .iter()
+                        .any(|line| line.name == "A" && line.text == "b"),
+                    "{shown:?}"
+                );
             }
         }
     }
@@ -260,7 +317,12 @@ mod tests {
         let file = "A=\"open\nPORT=4000\nTITLE=\"x\"\nB='open\nHOST=a\nC='y'\n";
         let parsed = parsed(file);
         assert_eq!(parsed.skipped, [1, 4]);
-        let ours: Vec<_> = parsed.lines.iter().filter(|line| is_setting(&line.name)).map(|line| &line.text).collect();
+        let ours: Vec<_> = parsed
+            .lines
+            .iter()
+            .filter(|line| is_setting(&line.name))
+            .map(|line| &line.text)
+            .collect();
         assert_eq!(ours, ["4000", "a"]);
     }
 
@@ -281,8 +343,8 @@ mod tests {
             assert_eq!(
                 error,
                 format!(
-                    ".env, line {number}, can't be understood: write NAME=value, with single quotes around a value \
-                     that contains spaces, quotes or backslashes"
+                    ".env, line {number}, can't be understood: write NAME=value, with single \
+                     quotes around a value that contains spaces, quotes or backslashes"
                 )
             );
         }
@@ -293,7 +355,10 @@ mod tests {
         assert_eq!(pairs("\u{feff}PORT=1"), [line("PORT", "1", 1)]);
         for file in [&b"\xff\xfeP\0O\0"[..], b"\xfe\xff\0P\0O"] {
             let error = parse(file, is_setting).err().unwrap().to_string();
-            assert!(error.contains("UTF-16") && error.lines().count() == 1, "{error}");
+            assert!(
+                error.contains("UTF-16") && error.lines().count() == 1,
+                "{error}"
+            );
         }
     }
 

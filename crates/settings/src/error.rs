@@ -64,7 +64,12 @@ pub enum Error {
 impl Error {
     /// Returns the error for a value that its rule does not allow. A `secret` value is not shown.
     pub fn refused(key: &str, raw: &Raw, secret: bool, origin: Origin, allowed: String) -> Self {
-        Self::Refused { name: variable(key), value: shown(&raw.written(), secret), origin, allowed }
+        Self::Refused {
+            name: variable(key),
+            value: shown(&raw.written(), secret),
+            origin,
+            allowed,
+        }
     }
 }
 
@@ -75,7 +80,11 @@ pub(crate) fn shown(value: &str, secret: bool) -> String {
     if secret {
         return "(hidden)".to_owned();
     }
-    let mut shown: String = value.chars().take(MAX_CHARS).flat_map(char::escape_debug).collect();
+    let mut shown: String = value
+        .chars()
+        .take(MAX_CHARS)
+        .flat_map(char::escape_debug)
+        .collect();
     if value.chars().nth(MAX_CHARS).is_some() {
         shown.push('…');
     }

@@ -84,20 +84,32 @@ const EXAMPLE_PARTS: [&str; 34] = [
 
 /// The words of which example secrets consist, the longest first. A secret that contains almost
 /// nothing else is an example.
-const WORDS: &str = "\
-    application development environment placeholder characters passphrase production generated signature database \
-    generate internal password security backend default example minimum private refresh service session signing testing \
-    tidings access change cookie enough nestjs please public random really secret secure server shared string admin \
-    local super token value auth demo here long pass safe shhh test this user very your api jwt key the";
+const WORDS: &str = "application development environment placeholder characters passphrase \
+                     production generated signature database generate internal password security \
+                     backend default example minimum private refresh service session signing \
+                     testing tidings access change cookie enough nestjs please public random \
+                     really secret secure server shared string admin local super token value auth \
+                     demo here long pass safe shhh test this user very your api jwt key the";
 
 /// Sequences of keys on a keyboard. They are also searched for backwards.
-const ROWS: [&str; 5] = ["1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p"];
+const ROWS: [&str; 5] = [
+    "1234567890",
+    "qwertyuiop",
+    "asdfghjkl",
+    "zxcvbnm",
+    "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
+];
 
 /// Returns what is wrong with the secret, if anything. The length is checked elsewhere.
 pub fn flaw(secret: &Secret) -> Option<Flaw> {
     let text = secret.trimmed();
-    let reduced: String = text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-    if KNOWN.contains(&reduced.as_str()) || EXAMPLE_PARTS.iter().any(|part| reduced.contains(part)) {
+    let reduced: String = text
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
+    if KNOWN.contains(&reduced.as_str()) || EXAMPLE_PARTS.iter().any(|part| reduced.contains(part))
+    {
         return Some(Flaw::Published);
     }
     if is_words(&reduced) {
@@ -126,7 +138,12 @@ fn is_words(reduced: &str) -> bool {
 /// Returns whether the text consists of repetitions of one part of fewer than 32 bytes. Random text
 /// has no such repetitions. A longer part is not a flaw, because it is a good secret itself.
 fn is_repeated(text: &[u8]) -> bool {
-    (1..=(text.len() / 2).min(31)).any(|period| text[period..].iter().zip(text).all(|(one, other)| one == other))
+    (1..=(text.len() / 2).min(31)).any(|period| {
+        text[period..]
+            .iter()
+            .zip(text)
+            .all(|(one, other)| one == other)
+    })
 }
 
 /// Returns whether at least three quarters of all pairs of adjacent characters are equal, or next
@@ -135,10 +152,17 @@ fn is_repeated(text: &[u8]) -> bool {
 fn is_in_order(text: &[u8]) -> bool {
     let is_neighbor = |one: u8, other: u8| {
         let (one, other) = (one.to_ascii_lowercase(), other.to_ascii_lowercase());
-        let on = |row: &&str| row.as_bytes().windows(2).any(|pair| pair == [one, other] || pair == [other, one]);
+        let on = |row: &&str| {
+            row.as_bytes()
+                .windows(2)
+                .any(|pair| pair == [one, other] || pair == [other, one])
+        };
         one.abs_diff(other) <= 1 || ROWS.iter().any(on)
     };
-    let neighbors = text.windows(2).filter(|pair| is_neighbor(pair[0], pair[1])).count();
+    let neighbors = text
+        .windows(2)
+        .filter(|pair| is_neighbor(pair[0], pair[1]))
+        .count();
     text.len() >= 8 && neighbors * 4 >= (text.len() - 1) * 3
 }
 
@@ -176,7 +200,8 @@ mod tests {
             "a-string-secret-at-least-256-bits-long",
             "a-valid-string-secret-that-is-at-least-384-bits-long",
             "a-valid-string-secret-that-is-at-least-512-bits-long-which-is-very-long",
-            "DO NOT USE THIS VALUE. INSTEAD, CREATE A COMPLEX SECRET AND KEEP IT SAFE OUTSIDE OF THE SOURCE CODE.",
+            "DO NOT USE THIS VALUE. INSTEAD, CREATE A COMPLEX SECRET AND KEEP IT SAFE OUTSIDE OF \
+             THE SOURCE CODE.",
             "your-super-secret-jwt-token-with-at-least-32-characters-long",
             "your-super-secret-jwt-key-change-in-production",
             "YOUR_JWT_SECRET_YOUR_JWT_SECRET_YOUR_JWT_SECRET",
@@ -234,9 +259,15 @@ mod tests {
             "1211211122212111221211212211121211",
             "zzzzzzzzzzzzzzz!zzzzzz?zzzzzzzzz",
         ] {
-            assert!(matches!(of(text), Some(Flaw::LowEntropy | Flaw::Pattern)), "{text}");
+            assert!(
+                matches!(of(text), Some(Flaw::LowEntropy | Flaw::Pattern)),
+                "{text}"
+            );
         }
-        assert_eq!(of("8181418414181848114844181848148188"), Some(Flaw::LowEntropy));
+        assert_eq!(
+            of("8181418414181848114844181848148188"),
+            Some(Flaw::LowEntropy)
+        );
     }
 
     #[test]
@@ -245,7 +276,11 @@ mod tests {
         assert_eq!(of(good), None);
         assert_eq!(of(&good.repeat(2)), None);
         assert_eq!(of("tulip gravel onward kestrel mosaic pewter"), None);
-        assert_eq!(of("prod-secret-9f3Kx71LmQz0aVbT2cYw"), None, "a random part of 20 characters is enough");
+        assert_eq!(
+            of("prod-secret-9f3Kx71LmQz0aVbT2cYw"),
+            None,
+            "a random part of 20 characters is enough"
+        );
     }
 
     proptest! {

@@ -68,7 +68,10 @@ impl Layers {
                 home = Some(text.clone());
             }
         });
-        layers.variables(table, environment.map(|(name, text)| (name, text, Origin::Environment)));
+        layers.variables(
+            table,
+            environment.map(|(name, text)| (name, text, Origin::Environment)),
+        );
         layers.home = home;
         layers.dotenv(table, directory)?;
         layers.file(table, flags.file.as_deref(), directory)?;
@@ -81,7 +84,10 @@ impl Layers {
     }
 
     fn put(&mut self, setting: &Setting, raw: Raw, origin: Origin) {
-        self.written.entry(setting.key).or_default().push(Written { raw, origin });
+        self.written
+            .entry(setting.key)
+            .or_default()
+            .push(Written { raw, origin });
     }
 
     fn dotenv(&mut self, table: &[Setting], directory: &Path) -> Result<(), Error> {
@@ -89,21 +95,30 @@ impl Layers {
         let path = directory.join(NAME);
         if path.is_dir() {
             // Python projects often have a virtual environment in this directory.
-            self.warnings.push(".env is a directory, so no settings are read from it".to_owned());
+            self.warnings
+                .push(".env is a directory, so no settings are read from it".to_owned());
             return Ok(());
         }
         let is_setting = |name: &str| table.iter().any(|setting| setting.variable() == name);
-        let dotenv::Parsed { lines, skipped } = dotenv::parse(&read(&path, NAME, false)?, is_setting)?;
+        let dotenv::Parsed { lines, skipped } =
+            dotenv::parse(&read(&path, NAME, false)?, is_setting)?;
         // If a name is repeated, the last line counts, as in Node's `dotenv`.
         let lines = lines.into_iter().rev();
-        self.variables(table, lines.map(|line| (line.name, line.text, Origin::DotEnv { line: line.number })));
+        self.variables(
+            table,
+            lines.map(|line| (line.name, line.text, Origin::DotEnv { line: line.number })),
+        );
         self.warnings.extend(skipped_lines(NAME, &skipped));
         Ok(())
     }
 
     /// Adds a layer of variables. An empty variable counts as absent, because compose files pass on
     /// variables that are not set.
-    fn variables(&mut self, table: &[Setting], variables: impl Iterator<Item = (String, String, Origin)>) {
+    fn variables(
+        &mut self,
+        table: &[Setting],
+        variables: impl Iterator<Item = (String, String, Origin)>,
+    ) {
         for (name, text, origin) in variables {
             match table.iter().find(|setting| setting.variable() == name) {
                 Some(setting) if !text.is_empty() => self.put(setting, Raw::Text(text), origin),
@@ -112,7 +127,8 @@ impl Layers {
                     if let Some(meant) = spelling::misspelled(table, &name) {
                         let name = shown(&name, false);
                         self.warnings.push(format!(
-                            "{name} ({origin}) is not a setting and has no effect; did you mean {}?",
+                            "{name} ({origin}) is not a setting and has no effect; did you mean \
+                             {}?",
                             meant.variable()
                         ));
                     }
@@ -123,27 +139,52 @@ impl Layers {
 
     /// Returns layers without any value.
     pub fn none() -> Self {
-        Self { written: BTreeMap::new(), home: None, warnings: Vec::new() }
+        Self {
+            written: BTreeMap::new(),
+            home: None,
+            warnings: Vec::new(),
+        }
     }
 
-    fn file(&mut self, table: &[Setting], named: Option<&Path>, directory: &Path) -> Result<(), Error> {
+    fn file(
+        &mut self,
+        table: &[Setting],
+        named: Option<&Path>,
+        directory: &Path,
+    ) -> Result<(), Error> {
         let home = self.home.as_deref();
-        let named = named
-            .map(|path| path.to_str().map_or_else(|| path.to_owned(), |text| path::expand(text, home).as_ref().into()));
+        let named = named.map(|path| {
+            path.to_str().map_or_else(
+                || path.to_owned(),
+                |text| path::expand(text, home).as_ref().into(),
+            )
+        });
         let path = directory.join(named.as_deref().unwrap_or(Path::new(FILE)));
-        let name = named.as_deref().map_or(FILE.to_owned(), |path| path.display().to_string());
+        let name = named
+            .as_deref()
+            .map_or(FILE.to_owned(), |path| path.display().to_string());
         let text = read(&path, &name, named.is_some())?;
         let text = String::from_utf8(text).map_err(|error| {
             let before = error.utf8_error().valid_up_to();
-            let line = error.as_bytes()[..before].split(|&byte| byte == b'\n').count();
-            Error::Malformed { file: name.clone(), line, problem: "it is not UTF-8".to_owned() }
+            let line = error.as_bytes()[..before]
+                .split(|&byte| byte == b'\n')
+                .count();
+            Error::Malformed {
+                file: name.clone(),
+                line,
+                problem: "it is not UTF-8".to_owned(),
+            }
         })?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let content: toml::Table = text.parse().map_err(|error: toml::de::Error| {
             let before = error.span().map_or(0, |span| span.start);
             Error::Malformed {
                 file: name.clone(),
-                line: 1 + text.bytes().take(before).filter(|&byte| byte == b'\n').count(),
+                line: 1 + text
+                    .bytes()
+                    .take(before)
+                    .filter(|&byte| byte == b'\n')
+                    .count(),
                 problem: error.message().lines().collect::<Vec<_>>().join("; "),
             }
         })?;
@@ -164,7 +205,10 @@ fn read(path: &Path, name: &str, is_required: bool) -> Result<Vec<u8>, Error> {
     match fs::read(path) {
         Ok(bytes) => Ok(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound && !is_required => Ok(Vec::new()),
-        Err(source) => Err(Error::Unreadable { file: name.to_owned(), source }),
+        Err(source) => Err(Error::Unreadable {
+            file: name.to_owned(),
+            source,
+        }),
     }
 }
 
@@ -172,25 +216,41 @@ fn read(path: &Path, name: &str, is_required: bool) -> Result<Vec<u8>, Error> {
 /// their content belongs to other programs.
 fn skipped_lines(file: &str, lines: &[usize]) -> Option<String> {
     const MAX_LISTED: usize = 10;
-    let numbers: Vec<_> = lines.iter().take(MAX_LISTED).map(ToString::to_string).collect();
+    let numbers: Vec<_> = lines
+        .iter()
+        .take(MAX_LISTED)
+        .map(ToString::to_string)
+        .collect();
     let (last, others) = numbers.split_last()?;
     let list = match lines.len() {
         1 => format!("line {last} was"),
         2..=MAX_LISTED => format!("lines {} and {last} were", others.join(", ")),
-        all => format!("lines {} and {} more were", numbers.join(", "), all - MAX_LISTED),
+        all => format!(
+            "lines {} and {} more were",
+            numbers.join(", "),
+            all - MAX_LISTED
+        ),
     };
-    Some(format!("{file}, {list} not understood, and skipped because no setting is named there"))
+    Some(format!(
+        "{file}, {list} not understood, and skipped because no setting is named there"
+    ))
 }
 
 /// Converts a value of the TOML file.
 fn raw(value: &toml::Value) -> Raw {
     let scalar = |value: &toml::Value| match value {
         toml::Value::String(text) => Some(text.clone()),
-        toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => Some(value.to_string()),
+        toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => {
+            Some(value.to_string())
+        }
         toml::Value::Datetime(_) | toml::Value::Array(_) | toml::Value::Table(_) => None,
     };
     let converted = match value {
-        toml::Value::Array(items) => items.iter().map(scalar).collect::<Option<_>>().map(Raw::List),
+        toml::Value::Array(items) => items
+            .iter()
+            .map(scalar)
+            .collect::<Option<_>>()
+            .map(Raw::List),
         value => scalar(value).map(Raw::Text),
     };
     converted.unwrap_or_else(|| Raw::Other(value.to_string()))
@@ -213,5 +273,10 @@ fn unknown(table: &[Setting], name: &str, value: &str, origin: Origin) -> Error 
 /// is not UTF-8 is left out, because it can't be a setting. Bytes of a value that are not UTF-8
 /// become `\u{fffd}`.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.to_string_lossy().into_owned())))
+    std::env::vars_os().filter_map(|(name, text)| {
+        Some((
+            name.into_string().ok()?,
+            text.to_string_lossy().into_owned(),
+        ))
+    })
 }

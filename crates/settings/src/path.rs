@@ -25,7 +25,8 @@ impl Rule for Directory {
     }
 
     fn allowed(&self) -> String {
-        "the path of a directory, which may begin with `~/` if HOME is set, and contains no quotes, variables or `file:`"
+        "the path of a directory, which may begin with `~/` if HOME is set, and contains no \
+         quotes, variables or `file:`"
             .to_owned()
     }
 
@@ -47,7 +48,9 @@ impl Rule for Directory {
 
 /// Replaces `~` or `~/` at the beginning of a path by `home`, if that is an absolute path.
 pub fn expand<'a>(path: &'a str, home: Option<&str>) -> Cow<'a, str> {
-    let rest = path.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    let rest = path
+        .strip_prefix('~')
+        .filter(|rest| rest.is_empty() || rest.starts_with('/'));
     match (rest, home.filter(|home| home.starts_with('/'))) {
         (Some(rest), Some(home)) => Cow::Owned(format!("{}{rest}", home.trim_end_matches('/'))),
         _ => Cow::Borrowed(path),
@@ -57,9 +60,9 @@ pub fn expand<'a>(path: &'a str, home: Option<&str>) -> Cow<'a, str> {
 /// Returns whether the path may be meant literally.
 fn is_literal(path: &str) -> bool {
     let is_quoted = path.starts_with(['"', '\'', '`']) || path.ends_with(['"', '\'', '`']);
-    let is_url = path
-        .split_once(':')
-        .is_some_and(|(scheme, rest)| scheme.eq_ignore_ascii_case("file") || rest.starts_with("//"));
+    let is_url = path.split_once(':').is_some_and(|(scheme, rest)| {
+        scheme.eq_ignore_ascii_case("file") || rest.starts_with("//")
+    });
     !path.is_empty()
         && !path.starts_with('~')
         && !path.contains(char::is_control)
@@ -71,15 +74,21 @@ fn is_literal(path: &str) -> bool {
 
 /// Returns whether the path contains a variable such as `$HOME` or `${HOME}`, or `$(pwd)`.
 fn has_dollar_variable(path: &str) -> bool {
-    path.match_indices('$')
-        .any(|(at, _)| path[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '{' | '(')))
+    path.match_indices('$').any(|(at, _)| {
+        path[at + 1..]
+            .starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '{' | '('))
+    })
 }
 
 /// Returns whether the path contains a variable such as `%APPDATA%`.
 fn has_percent_variable(path: &str) -> bool {
     let between: Vec<_> = path.split('%').collect();
-    let inner = between.get(1..between.len().saturating_sub(1)).unwrap_or_default();
-    inner.iter().any(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_'))
+    let inner = between
+        .get(1..between.len().saturating_sub(1))
+        .unwrap_or_default();
+    inner
+        .iter()
+        .any(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_'))
 }
 
 #[cfg(test)]
@@ -89,7 +98,9 @@ mod tests {
     fn read(text: &str, home: Option<&str>) -> Option<String> {
         let raw = Raw::Text(text.to_owned());
         let raw = Directory.expand_home(&raw, home).unwrap_or(raw);
-        Directory.read(&raw).map(|path| path.to_str().unwrap().to_owned())
+        Directory
+            .read(&raw)
+            .map(|path| path.to_str().unwrap().to_owned())
     }
 
     #[test]
@@ -106,7 +117,11 @@ mod tests {
             ("/srv/100%/$", "/srv/100%/$"),
             ("/srv/a:b", "/srv/a:b"),
         ] {
-            assert_eq!(read(text, Some("/home/ann")).as_deref(), Some(path), "{text:?}");
+            assert_eq!(
+                read(text, Some("/home/ann")).as_deref(),
+                Some(path),
+                "{text:?}"
+            );
         }
         assert_eq!(read("~/x", Some("/")).as_deref(), Some("/x"));
     }

@@ -32,7 +32,8 @@ pub struct Effective {
 impl Effective {
     /// Returns whether both have the same value. Their origins may differ.
     pub fn has_same_value(&self, other: &Self) -> bool {
-        (&self.name, &self.value, self.fingerprint) == (&other.name, &other.value, other.fingerprint)
+        (&self.name, &self.value, self.fingerprint)
+            == (&other.name, &other.value, other.fingerprint)
     }
 }
 
@@ -53,16 +54,30 @@ pub struct Reading<'a> {
 impl<'a> Reading<'a> {
     /// Returns a reading that fails at the first value that is refused.
     pub fn new(layers: &'a Layers) -> Self {
-        Self { layers, mode: Mode::Development, effective: Vec::new(), warnings: Vec::new(), refused: None }
+        Self {
+            layers,
+            mode: Mode::Development,
+            effective: Vec::new(),
+            warnings: Vec::new(),
+            refused: None,
+        }
     }
 
     /// Returns a reading that uses the default instead of a value that is refused.
     pub fn lenient(layers: &'a Layers, refused: &'a mut Vec<Error>) -> Self {
-        Self { refused: Some(refused), ..Self::new(layers) }
+        Self {
+            refused: Some(refused),
+            ..Self::new(layers)
+        }
     }
 
     /// Reads one setting, records it in [`Self::effective`], and returns its value.
-    pub fn take<R: Rule>(&mut self, key: &'static str, rule: &R, preset: impl Into<Preset>) -> Result<R::Value, Error> {
+    pub fn take<R: Rule>(
+        &mut self,
+        key: &'static str,
+        rule: &R,
+        preset: impl Into<Preset>,
+    ) -> Result<R::Value, Error> {
         let preset: Preset = preset.into();
         let preset = || Raw::Text(preset.of(self.mode).to_owned());
         let mut written = self.layers.of(key).iter();
@@ -87,19 +102,34 @@ impl<'a> Reading<'a> {
             }
         };
         for overridden in written.filter(|overridden| read(&overridden.raw).is_none()) {
-            let refused =
-                Error::refused(key, &overridden.raw, rule.secret(), overridden.origin.clone(), rule.allowed());
-            self.warnings.push(format!("{refused} (this value has no effect, because {origin} takes precedence)"));
+            let refused = Error::refused(
+                key,
+                &overridden.raw,
+                rule.secret(),
+                overridden.origin.clone(),
+                rule.allowed(),
+            );
+            self.warnings.push(format!(
+                "{refused} (this value has no effect, because {origin} takes precedence)"
+            ));
         }
         let fingerprint = rule.secret().then(|| fingerprint(&raw));
-        self.effective.push(Effective { name: variable(key), value: rule.show(&value), origin, fingerprint });
+        self.effective.push(Effective {
+            name: variable(key),
+            value: rule.show(&value),
+            origin,
+            fingerprint,
+        });
         Ok(value)
     }
 
     /// Returns the value of a setting without recording it, or `None` if it is absent or not
     /// allowed. Used for a setting that another one may override.
     pub fn peek<R: Rule>(&self, key: &str, rule: &R) -> Option<R::Value> {
-        self.layers.of(key).first().and_then(|written| rule.read(&written.raw))
+        self.layers
+            .of(key)
+            .first()
+            .and_then(|written| rule.read(&written.raw))
     }
 }
 

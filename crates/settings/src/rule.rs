@@ -176,11 +176,18 @@ impl<T: Copy + PartialEq> Rule for Choice<T> {
 
     fn read(&self, raw: &Raw) -> Option<T> {
         let text = raw.single()?;
-        self.of.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)).map(|&(_, value)| value)
+        self.of
+            .iter()
+            .find(|(word, _)| word.eq_ignore_ascii_case(text))
+            .map(|&(_, value)| value)
     }
 
     fn allowed(&self) -> String {
-        let words: Vec<_> = self.of.iter().map(|(word, _)| format!("`{word}`")).collect();
+        let words: Vec<_> = self
+            .of
+            .iter()
+            .map(|(word, _)| format!("`{word}`"))
+            .collect();
         format!("{}{}", words.join(" or "), self.note)
     }
 
@@ -266,7 +273,9 @@ impl<R: Rule> Rule for Optional<R> {
     }
 
     fn show(&self, value: &Self::Value) -> String {
-        value.as_ref().map_or_else(String::new, |value| self.0.show(value))
+        value
+            .as_ref()
+            .map_or_else(String::new, |value| self.0.show(value))
     }
 
     fn placeholder(&self) -> &'static str {
@@ -297,7 +306,9 @@ impl<R: Rule> Rule for Or<R> {
     }
 
     fn show(&self, value: &Self::Value) -> String {
-        value.as_ref().map_or_else(|| self.0.to_owned(), |value| self.1.show(value))
+        value
+            .as_ref()
+            .map_or_else(|| self.0.to_owned(), |value| self.1.show(value))
     }
 
     fn placeholder(&self) -> &'static str {

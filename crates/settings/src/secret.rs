@@ -51,7 +51,10 @@ mod tests {
     fn a_secret_is_not_shown_by_debug() {
         let secret = Secret::new("correct horse battery staple");
         assert_eq!(format!("{secret:?}"), "Secret(hidden)");
-        assert_eq!(format!("{:#?}", Some(&secret)), "Some(\n    Secret(hidden),\n)");
+        assert_eq!(
+            format!("{:#?}", Some(&secret)),
+            "Some(\n    Secret(hidden),\n)"
+        );
     }
 
     #[test]

@@ -116,10 +116,18 @@ impl Preset {
     /// Describes the default, with each value formatted by `mark`.
     fn described(self, mark: impl Fn(&str) -> String) -> String {
         let one = |text: &str| {
-            if text.is_empty() { "none".to_owned() } else { mark(text) }
+            if text.is_empty() {
+                "none".to_owned()
+            } else {
+                mark(text)
+            }
         };
         if self.differs() {
-            format!("{}; in production {}", one(self.development), one(self.production))
+            format!(
+                "{}; in production {}",
+                one(self.development),
+                one(self.production)
+            )
         } else {
             one(self.development)
         }
@@ -128,7 +136,10 @@ impl Preset {
 
 impl From<&'static str> for Preset {
     fn from(text: &'static str) -> Self {
-        Self { development: text, production: text }
+        Self {
+            development: text,
+            production: text,
+        }
     }
 }
 

@@ -28,7 +28,12 @@ pub fn nearest<'a>(table: &'a [Setting], name: &str) -> Option<&'a Setting> {
     let name = normalized(name);
     table
         .iter()
-        .map(|setting| (strsim::jaro_winkler(&name, &normalized(setting.key)), setting))
+        .map(|setting| {
+            (
+                strsim::jaro_winkler(&name, &normalized(setting.key)),
+                setting,
+            )
+        })
         .filter(|(similarity, _)| *similarity > 0.85)
         .max_by(|(one, _), (other, _)| one.total_cmp(other))
         .map(|(_, setting)| setting)
@@ -38,11 +43,16 @@ pub fn nearest<'a>(table: &'a [Setting], name: &str) -> Option<&'a Setting> {
 pub fn may_be_secret(table: &[Setting], name: &str) -> bool {
     let normalized = normalized(name);
     nearest(table, name).is_some_and(|setting| setting.secret)
-        || ["secret", "token", "key", "password", "jwt"].iter().any(|word| normalized.contains(word))
+        || ["secret", "token", "key", "password", "jwt"]
+            .iter()
+            .any(|word| normalized.contains(word))
 }
 
 /// Returns a name in lower case and without the separators between its words, because these are
 /// often confused.
 fn normalized(name: &str) -> String {
-    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+    name.chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_lowercase())
+        .collect()
 }

@@ -35,9 +35,21 @@ pub const TIB: usize = 1 << 40;
 
 /// The units of durations, largest first. One day is formatted as `24h`; `d` is used from two days
 /// on.
-const SPANS: [(&str, Duration); 5] = [("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND), ("ms", MILLISECOND)];
+const SPANS: [(&str, Duration); 5] = [
+    ("d", DAY),
+    ("h", HOUR),
+    ("m", MINUTE),
+    ("s", SECOND),
+    ("ms", MILLISECOND),
+];
 /// The units of sizes, largest first.
-const SIZES: [(&str, usize); 5] = [("TiB", TIB), ("GiB", GIB), ("MiB", MIB), ("KiB", KIB), ("B", 1)];
+const SIZES: [(&str, usize); 5] = [
+    ("TiB", TIB),
+    ("GiB", GIB),
+    ("MiB", MIB),
+    ("KiB", KIB),
+    ("B", 1),
+];
 
 /// Parses a duration such as `500ms`, `25s`, `2m`, `24h` or `7d`. A number without a unit is in
 /// seconds.
@@ -59,7 +71,9 @@ pub fn show_span(span: Duration) -> String {
     }
     let (name, unit) = SPANS
         .into_iter()
-        .find(|&(_, unit)| milliseconds.is_multiple_of(unit.as_millis()) && (unit < DAY || span >= 2 * DAY))
+        .find(|&(_, unit)| {
+            milliseconds.is_multiple_of(unit.as_millis()) && (unit < DAY || span >= 2 * DAY)
+        })
         .unwrap_or(("ms", MILLISECOND));
     format!("{}{name}", milliseconds / unit.as_millis())
 }
@@ -70,21 +84,30 @@ pub fn read_size(text: &str) -> Option<usize> {
     let (number, unit) = split(text)?;
     let unit = match unit {
         "" => 1,
-        unit => SIZES.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit))?.1,
+        unit => {
+            SIZES
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case(unit))?
+                .1
+        }
     };
     usize::try_from(number).ok()?.checked_mul(unit)
 }
 
 /// Formats a size in the largest unit of which it is a multiple.
 pub fn show_size(bytes: usize) -> String {
-    let (name, unit) =
-        SIZES.into_iter().find(|&(_, unit)| bytes >= unit && bytes.is_multiple_of(unit)).unwrap_or(("B", 1));
+    let (name, unit) = SIZES
+        .into_iter()
+        .find(|&(_, unit)| bytes >= unit && bytes.is_multiple_of(unit))
+        .unwrap_or(("B", 1));
     format!("{}{name}", bytes / unit)
 }
 
 /// Splits a text into the number at its beginning and the unit behind it.
 fn split(text: &str) -> Option<(u64, &str)> {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);
     Some((digits.parse().ok()?, unit.trim_start()))
 }
@@ -97,7 +120,11 @@ impl Rule for Span {
     }
 
     fn allowed(&self) -> String {
-        format!("a duration from {} to {}", show_span(*self.0.start()), show_span(*self.0.end()))
+        format!(
+            "a duration from {} to {}",
+            show_span(*self.0.start()),
+            show_span(*self.0.end())
+        )
     }
 
     fn show(&self, value: &Duration) -> String {
@@ -117,7 +144,11 @@ impl Rule for Size {
     }
 
     fn allowed(&self) -> String {
-        format!("a size from {} to {}", show_size(*self.0.start()), show_size(*self.0.end()))
+        format!(
+            "a size from {} to {}",
+            show_size(*self.0.start()),
+            show_size(*self.0.end())
+        )
     }
 
     fn show(&self, value: &usize) -> String {
@@ -147,7 +178,11 @@ mod tests {
             ("7d", 604_800_000),
             ("3 s", 3_000),
         ] {
-            assert_eq!(read_span(text), Some(Duration::from_millis(milliseconds)), "{text}");
+            assert_eq!(
+                read_span(text),
+                Some(Duration::from_millis(milliseconds)),
+                "{text}"
+            );
         }
         for (text, bytes) in [
             ("256KiB", 262_144),
@@ -163,10 +198,27 @@ mod tests {
 
     #[test]
     fn ambiguous_and_malformed_values_are_refused() {
-        for text in ["", "s", "-1s", "1.5s", "1h30m", "5 minutes", "99999999999999999999"] {
+        for text in [
+            "",
+            "s",
+            "-1s",
+            "1.5s",
+            "1h30m",
+            "5 minutes",
+            "99999999999999999999",
+        ] {
             assert_eq!(read_span(text), None, "{text}");
         }
-        for text in ["", "KiB", "-1", "256KB", "256k", "1.5MiB", "99999999999999999999", "18446744073709551615KiB"] {
+        for text in [
+            "",
+            "KiB",
+            "-1",
+            "256KB",
+            "256k",
+            "1.5MiB",
+            "99999999999999999999",
+            "18446744073709551615KiB",
+        ] {
             assert_eq!(read_size(text), None, "{text}");
         }
     }

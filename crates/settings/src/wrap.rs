@@ -20,7 +20,10 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
 /// characters.
 pub fn comment(text: &str) -> String {
     const WIDTH: usize = 98;
-    wrap(text, WIDTH).iter().flat_map(|line| ["# ", line, "\n"]).collect()
+    wrap(text, WIDTH)
+        .iter()
+        .flat_map(|line| ["# ", line, "\n"])
+        .collect()
 }
 
 #[cfg(test)]

@@ -207,8 +207,8 @@ impl Default for Decoder {
     }
 }
 
-/// `None` means that more bytes are needed, unless an [`Error`] was returned before. After an error,
-/// no further item follows.
+/// `None` means that more bytes are needed, unless an [`Error`] was returned before. After an
+/// error, no further item follows.
 impl Iterator for Decoder {
     type Item = Result<Decoded, Error>;
 
@@ -248,7 +248,11 @@ impl Block {
         if event.is_empty() {
             event.push_str("message");
         }
-        Some(Message { event, data, id: self.id.clone() })
+        Some(Message {
+            event,
+            data,
+            id: self.id.clone(),
+        })
     }
 }
 

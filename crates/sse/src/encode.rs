@@ -48,14 +48,24 @@ impl Frame {
 /// costs nothing.
 fn frame(event: &Event) -> Frame {
     let mut digits = itoa::Buffer::new();
-    let retry = event.retry.map(|delay| digits.format(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)).as_bytes());
+    let retry = event.retry.map(|delay| {
+        digits
+            .format(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
+            .as_bytes()
+    });
     let id = event.id.as_ref().map(|id| id.as_str().as_bytes());
     let lines = || {
-        let before = iter::once((EVENT, event.name.as_str().as_bytes())).chain(retry.map(|retry| (RETRY, retry)));
-        before.chain(lines(&event.data).map(|line| (DATA, line))).chain(id.map(|id| (ID, id)))
+        let before = iter::once((EVENT, event.name.as_str().as_bytes()))
+            .chain(retry.map(|retry| (RETRY, retry)));
+        before
+            .chain(lines(&event.data).map(|line| (DATA, line)))
+            .chain(id.map(|id| (ID, id)))
     };
 
-    let length = lines().map(|(name, value)| name.len() + value.len() + 1).sum::<usize>() + 1;
+    let length = lines()
+        .map(|(name, value)| name.len() + value.len() + 1)
+        .sum::<usize>()
+        + 1;
     chunk(length, |chunk| {
         for (name, value) in lines() {
             chunk.extend_from_slice(name);
@@ -141,7 +151,10 @@ mod tests {
         let expected = "31\r\nevent: connected\nretry: 3000\ndata: {}\nid: k3-41\n\n\r\n";
         assert_eq!(frame.chunked(), expected.as_bytes());
         assert_eq!(frame.len(), expected.len());
-        assert_eq!(frame.block(), b"event: connected\nretry: 3000\ndata: {}\nid: k3-41\n\n");
+        assert_eq!(
+            frame.block(),
+            b"event: connected\nretry: 3000\ndata: {}\nid: k3-41\n\n"
+        );
     }
 
     #[test]
@@ -149,9 +162,16 @@ mod tests {
         let id = Id::parse("k3-41").unwrap();
         for data in ["{}", "id: 7", "a\r\nid: 7\rb", ""] {
             let without = Event::new(NAME, data).retry(Duration::ZERO).encode();
-            let with = Event::new(NAME, data).retry(Duration::ZERO).id(id.clone()).encode();
+            let with = Event::new(NAME, data)
+                .retry(Duration::ZERO)
+                .id(id.clone())
+                .encode();
             let all_but_its_end = without.block().strip_suffix(b"\n").unwrap();
-            assert_eq!(with.block(), [all_but_its_end, b"id: k3-41\n\n"].concat(), "{data:?}");
+            assert_eq!(
+                with.block(),
+                [all_but_its_end, b"id: k3-41\n\n"].concat(),
+                "{data:?}"
+            );
         }
     }
 
@@ -159,8 +179,14 @@ mod tests {
     fn joined_frames_are_their_blocks_in_one_chunk() {
         let [first, second] = ["a", "b"].map(|data| Event::new(NAME, data).encode());
         let joined = Frame::join([&first, &Frame::comment(), &second].into_iter()).unwrap();
-        assert_eq!(joined.block(), b"event: n\ndata: a\n\n:\nevent: n\ndata: b\n\n");
-        assert_eq!(joined.chunked(), b"26\r\nevent: n\ndata: a\n\n:\nevent: n\ndata: b\n\n\r\n");
+        assert_eq!(
+            joined.block(),
+            b"event: n\ndata: a\n\n:\nevent: n\ndata: b\n\n"
+        );
+        assert_eq!(
+            joined.chunked(),
+            b"26\r\nevent: n\ndata: a\n\n:\nevent: n\ndata: b\n\n\r\n"
+        );
         assert_eq!(Frame::join(std::iter::empty()), None);
     }
 
@@ -195,9 +221,15 @@ mod tests {
     #[test]
     fn retry_is_in_whole_milliseconds() {
         let retry = |delay| Event::new(NAME, "").retry(delay).encode().block().to_vec();
-        assert_eq!(retry(Duration::from_micros(1_999)), b"event: n\nretry: 1\ndata: \n\n");
+        assert_eq!(
+            retry(Duration::from_micros(1_999)),
+            b"event: n\nretry: 1\ndata: \n\n"
+        );
         assert_eq!(retry(Duration::ZERO), b"event: n\nretry: 0\ndata: \n\n");
-        assert_eq!(retry(Duration::MAX), b"event: n\nretry: 18446744073709551615\ndata: \n\n");
+        assert_eq!(
+            retry(Duration::MAX),
+            b"event: n\nretry: 18446744073709551615\ndata: \n\n"
+        );
     }
 
     #[test]

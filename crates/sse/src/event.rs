@@ -32,7 +32,12 @@ impl Event {
     /// standard demands. Everything else arrives unchanged, including a line break at the end and
     /// NUL.
     pub fn new(name: EventName, data: impl Into<String>) -> Self {
-        Self { name, id: None, retry: None, data: data.into() }
+        Self {
+            name,
+            id: None,
+            retry: None,
+            data: data.into(),
+        }
     }
 
     /// Sets the id that the client remembers with this event. If the event has no id, the client

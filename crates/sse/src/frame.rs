@@ -75,12 +75,16 @@ impl Frame {
     /// The bytes of [`block`](Self::block), shared without a copy.
     #[inline]
     pub fn block_bytes(&self) -> Bytes {
-        self.chunked.slice(self.header..self.chunked.len() - CHUNK_END.len())
+        self.chunked
+            .slice(self.header..self.chunked.len() - CHUNK_END.len())
     }
 
     /// The length of [`chunked`](Self::chunked) in bytes. This is the memory of the frame, and the
     /// most that it takes on the wire.
-    #[expect(clippy::len_without_is_empty, reason = "a frame is never empty, so the method would always return false")]
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "a frame is never empty, so the method would always return false"
+    )]
     #[inline]
     pub fn len(&self) -> usize {
         self.chunked.len()
@@ -113,7 +117,10 @@ mod tests {
         let bytes = frame.chunked().as_ptr_range();
         assert_eq!(frame.clone().chunked().as_ptr_range(), bytes);
         assert_eq!(frame.chunked_bytes().as_ptr_range(), bytes);
-        assert_eq!(frame.block_bytes().as_ptr_range(), frame.block().as_ptr_range());
+        assert_eq!(
+            frame.block_bytes().as_ptr_range(),
+            frame.block().as_ptr_range()
+        );
         assert!(bytes.contains(&frame.block().as_ptr()));
     }
 

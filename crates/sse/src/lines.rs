@@ -56,7 +56,11 @@ impl Lines {
     /// The length of the incomplete line at the end, to be called when [`next`](Self::next) has
     /// returned `None`. A part of a byte order mark does not count.
     pub(crate) fn unfinished(&self) -> usize {
-        if self.has_begun { self.buffer.len() - self.taken } else { 0 }
+        if self.has_begun {
+            self.buffer.len() - self.taken
+        } else {
+            0
+        }
     }
 
     /// Drops a byte order mark. Returns `None` as long as the first bytes may be a part of one.
@@ -90,7 +94,10 @@ mod tests {
 
     #[test]
     fn lf_cr_and_crlf_each_end_one_line() {
-        assert_eq!(read(&[b"a\nb\rc\r\n\r\n\n\rd"]), [&b"a"[..], b"b", b"c", b"", b"", b""]);
+        assert_eq!(
+            read(&[b"a\nb\rc\r\n\r\n\n\rd"]),
+            [&b"a"[..], b"b", b"c", b"", b"", b""]
+        );
     }
 
     #[test]
@@ -106,7 +113,10 @@ mod tests {
 
     #[test]
     fn one_byte_order_mark_at_the_start_is_dropped_even_if_split() {
-        assert_eq!(read(&[b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n"]), [&b"a"[..], b"\xef\xbb\xbfb"]);
+        assert_eq!(
+            read(&[b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n"]),
+            [&b"a"[..], b"\xef\xbb\xbfb"]
+        );
         assert_eq!(read(&[b"", b"\xef", b"\xbb", b"\xbfa\n"]), [b"a"]);
         assert_eq!(read(&[b"\xef\xbb\xbf\xef\xbb\xbfa\n"]), [b"\xef\xbb\xbfa"]);
     }

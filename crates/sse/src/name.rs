@@ -96,7 +96,8 @@ const fn first_invalid(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
-        if !matches!(bytes[at], b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b':' | b'-') {
+        if !matches!(bytes[at], b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b':' | b'-')
+        {
             return Some(at);
         }
         at += 1;
@@ -161,7 +162,10 @@ mod tests {
     #[test]
     fn a_static_name_and_a_parsed_one_are_the_same_name() {
         use std::collections::HashSet;
-        let names = HashSet::from([EventName::from_static("typing"), EventName::parse("typing").unwrap()]);
+        let names = HashSet::from([
+            EventName::from_static("typing"),
+            EventName::parse("typing").unwrap(),
+        ]);
         assert_eq!(names.len(), 1);
     }
 

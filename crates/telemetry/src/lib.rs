@@ -55,19 +55,38 @@ pub fn start(level: &str, format: Format) -> io::Result<()> {
     if IS_STARTED.swap(true, Ordering::AcqRel) {
         return Ok(());
     }
-    std::thread::Builder::new().name("log".to_owned()).spawn(|| {
-        QUEUE.write_to(io::stderr(), |lines| {
-            tracing::warn!(lines, "lines of the log were dropped, because they could not be written in time or at all");
-        });
-    })?;
+    std::thread::Builder::new()
+        .name("log".to_owned())
+        .spawn(|| {
+            QUEUE.write_to(io::stderr(), |lines| {
+                tracing::warn!(
+                    lines,
+                    "lines of the log were dropped, because they could not be \
+                                   written in time or at all"
+                );
+            });
+        })?;
     // Otherwise, the layer would write its own errors with `eprintln!`, which panics if it fails.
-    let lines = tracing_subscriber::fmt::layer().with_writer(|| QueueWriter).log_internal_errors(false);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(|| QueueWriter)
+        .log_internal_errors(false);
     let lines = match format {
-        Format::Text => lines.with_target(false).with_ansi(io::stderr().is_terminal()).boxed(),
-        Format::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
+        Format::Text => lines
+            .with_target(false)
+            .with_ansi(io::stderr().is_terminal())
+            .boxed(),
+        Format::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .boxed(),
     };
     let (level, handle) = reload::Layer::new(filter(level));
-    match tracing_subscriber::registry().with(level).with(lines).try_init() {
+    match tracing_subscriber::registry()
+        .with(level)
+        .with(lines)
+        .try_init()
+    {
         Ok(()) => *SET_FILTER.lock() = Some(Box::new(move |filter| handle.reload(filter).is_ok())),
         Err(error) => tracing::debug!(%error, "the application has a log of its own already"),
     }
@@ -78,7 +97,10 @@ pub fn start(level: &str, format: Format) -> io::Result<()> {
 /// Sets the filter of the log. Returns whether it was set: if an application has a log of its own,
 /// nothing is changed.
 pub fn set_level(level: &str) -> bool {
-    SET_FILTER.lock().as_ref().is_some_and(|set_filter| set_filter(filter(level)))
+    SET_FILTER
+        .lock()
+        .as_ref()
+        .is_some_and(|set_filter| set_filter(filter(level)))
 }
 
 /// Writes lines that are not log entries to standard error. They go through the same queue as the
@@ -114,7 +136,9 @@ pub fn is_filter(text: &str) -> bool {
 /// Parses a filter. If it is invalid, the level is `info`. Only an application that uses the
 /// library can pass an invalid filter, because settings are checked when they are read.
 fn filter(level: &str) -> Targets {
-    with_engine_filter(level).parse().unwrap_or_else(|_| Targets::new().with_default(Level::INFO))
+    with_engine_filter(level)
+        .parse()
+        .unwrap_or_else(|_| Targets::new().with_default(Level::INFO))
 }
 
 /// Adds [`ENGINE_FILTER`] to a filter whose level is `info`, in a place where the filter itself can
@@ -145,7 +169,10 @@ mod tests {
     #[test]
     fn the_engine_logs_warnings_only_unless_the_filter_says_otherwise() {
         assert_eq!(with_engine_filter("info"), "fjall=warn,lsm_tree=warn,info");
-        assert_eq!(with_engine_filter("info,fjall=debug"), "fjall=warn,lsm_tree=warn,info,fjall=debug");
+        assert_eq!(
+            with_engine_filter("info,fjall=debug"),
+            "fjall=warn,lsm_tree=warn,info,fjall=debug"
+        );
         for level in ["error", "debug", "off", "tidings=info"] {
             assert_eq!(with_engine_filter(level), level);
         }

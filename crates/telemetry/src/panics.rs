@@ -45,9 +45,19 @@ pub(crate) fn install_hook() {
             CAUGHT.set(Some(panic));
             return;
         }
-        let Panic { message, at, backtrace } = panic;
+        let Panic {
+            message,
+            at,
+            backtrace,
+        } = panic;
         let thread = std::thread::current();
-        tracing::error!(panic = message, at, thread = thread.name(), backtrace, "panicked");
+        tracing::error!(
+            panic = message,
+            at,
+            thread = thread.name(),
+            backtrace,
+            "panicked"
+        );
     }));
 }
 
@@ -66,8 +76,11 @@ pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Panic> {
         if !IS_HOOK_INSTALLED.load(Ordering::Acquire) {
             COUNT.fetch_add(1, Ordering::Relaxed);
         }
-        let without_hook =
-            || Panic { message: redacted(message(&*payload)), at: "unknown".to_owned(), backtrace: None };
+        let without_hook = || Panic {
+            message: redacted(message(&*payload)),
+            at: "unknown".to_owned(),
+            backtrace: None,
+        };
         CAUGHT.take().unwrap_or_else(without_hook)
     })
 }
@@ -78,7 +91,8 @@ impl Panic {
         Self {
             message: redacted(message(info.payload())),
             at: info.location().map(ToString::to_string).unwrap_or_default(),
-            backtrace: (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string()),
+            backtrace: (backtrace.status() == BacktraceStatus::Captured)
+                .then(|| backtrace.to_string()),
         }
     }
 }
@@ -86,7 +100,8 @@ impl Panic {
 /// The message of a panic with this payload.
 fn message(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("a value that is not a text")
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a value that is not a text")
 }
 
 /// Returns the message of a panic in a form that may be logged. It is truncated, and does not
@@ -94,10 +109,18 @@ fn message(payload: &(dyn Any + Send)) -> &str {
 /// which may be a token or a body.
 fn redacted(message: &str) -> String {
     const MAX_CHARS: usize = 300;
-    let quoted = ["of `", "slicing `", "of string `"].iter().filter_map(|before| message.find(before)).min();
-    let is_sliced =
-        message.contains("char boundary") || message.contains("byte index") || message.contains("slicing `");
-    let end = if is_sliced { quoted.unwrap_or(message.len()) } else { message.len() };
+    let quoted = ["of `", "slicing `", "of string `"]
+        .iter()
+        .filter_map(|before| message.find(before))
+        .min();
+    let is_sliced = message.contains("char boundary")
+        || message.contains("byte index")
+        || message.contains("slicing `");
+    let end = if is_sliced {
+        quoted.unwrap_or(message.len())
+    } else {
+        message.len()
+    };
     message[..end].chars().take(MAX_CHARS).collect()
 }
 
@@ -118,16 +141,24 @@ mod tests {
         let panic = catch(|| black_box(None::<u8>).unwrap()).unwrap_err();
         assert_eq!(panic.message, "called `Option::unwrap()` on a `None` value");
         let panic = catch(|| black_box(&[0u8; 3])[black_box(7)]).unwrap_err();
-        assert_eq!(panic.message, "index out of bounds: the len is 3 but the index is 7");
-        assert_eq!(catch(|| std::panic::panic_any(7)).unwrap_err().message, "a value that is not a text");
+        assert_eq!(
+            panic.message,
+            "index out of bounds: the len is 3 but the index is 7"
+        );
+        assert_eq!(
+            catch(|| std::panic::panic_any(7)).unwrap_err().message,
+            "a value that is not a text"
+        );
     }
 
     #[test]
     fn catch_returns_the_result_of_the_work_or_its_panic_and_counts_panics() {
         let before = count();
         assert_eq!(catch(|| 7).unwrap(), 7);
-        let panic =
-            catch(|| catch(|| panic!("{}", "x".repeat(1_000))).map_err(|inner| panic!("{}", inner.message.len())));
+        let panic = catch(|| {
+            catch(|| panic!("{}", "x".repeat(1_000)))
+                .map_err(|inner| panic!("{}", inner.message.len()))
+        });
         assert_eq!(panic.unwrap_err().message, "300");
         assert!(count() >= before + 2);
     }

@@ -52,7 +52,10 @@ pub(crate) struct Dropped {
 impl Queue {
     pub(crate) const fn new() -> Self {
         Self {
-            state: Mutex::new(State { lines: VecDeque::new(), bytes: 0 }),
+            state: Mutex::new(State {
+                lines: VecDeque::new(),
+                bytes: 0,
+            }),
             filled: Condvar::new(),
             emptied: Condvar::new(),
             full: AtomicU64::new(0),
@@ -76,11 +79,15 @@ impl Queue {
 
     /// Waits until all lines are written or dropped, but no longer than `limit`.
     pub(crate) fn flush(&self, limit: Duration) {
-        self.emptied.wait_while_for(&mut self.state.lock(), |state| state.bytes > 0, limit);
+        self.emptied
+            .wait_while_for(&mut self.state.lock(), |state| state.bytes > 0, limit);
     }
 
     pub(crate) fn dropped(&self) -> Dropped {
-        Dropped { full: self.full.load(Ordering::Relaxed), failed: self.failed.load(Ordering::Relaxed) }
+        Dropped {
+            full: self.full.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+        }
     }
 
     /// Writes the lines, for ever. If lines were dropped, calls `report` with their number, as soon
@@ -137,7 +144,9 @@ impl Writer<'_> {
         self.release_current();
         if self.taken.is_empty() {
             let mut state = self.queue.state.lock();
-            self.queue.filled.wait_while(&mut state, |state| state.lines.is_empty());
+            self.queue
+                .filled
+                .wait_while(&mut state, |state| state.lines.is_empty());
             std::mem::swap(&mut self.taken, &mut state.lines);
         }
         // Each line is written by a call of its own. A pipe accepts up to 4 KiB in one piece, so
@@ -184,7 +193,9 @@ fn write_all(file: &mut impl Write, bytes: &[u8]) -> Result<(), (usize, io::Erro
         match file.write(&bytes[written..]) {
             Ok(0) => return Err((written, io::ErrorKind::WriteZero.into())),
             Ok(more) => written += more,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(RETRY_DELAY),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                std::thread::sleep(RETRY_DELAY);
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err((written, error)),
         }
@@ -247,7 +258,11 @@ mod tests {
     fn queue(file: &File) -> &'static Queue {
         let queue: &'static Queue = Box::leak(Box::new(Queue::new()));
         let file = file.clone();
-        std::thread::spawn(move || queue.write_to(file, |lines| queue.put(format!("dropped {lines}\n").as_bytes())));
+        std::thread::spawn(move || {
+            queue.write_to(file, |lines| {
+                queue.put(format!("dropped {lines}\n").as_bytes());
+            })
+        });
         queue
     }
 
@@ -257,8 +272,12 @@ mod tests {
 
     #[test]
     fn lines_are_written_whole_and_in_order_in_spite_of_partial_writes() {
-        let file =
-            File::with_script([Ok(2), error(io::ErrorKind::WouldBlock), error(io::ErrorKind::Interrupted), Ok(1)]);
+        let file = File::with_script([
+            Ok(2),
+            error(io::ErrorKind::WouldBlock),
+            error(io::ErrorKind::Interrupted),
+            Ok(1),
+        ]);
         let queue = queue(&file);
         for line in ["first\n", "second\n", "third\n"] {
             queue.put(line.as_bytes());
@@ -284,19 +303,39 @@ mod tests {
         queue.put(b"again\n");
         queue.flush(TEST_TIMEOUT);
         let text = file.text();
-        assert_eq!((text.matches("dropped 7\n").count(), text.matches("dropped").count()), (1, 1));
-        assert_eq!((text.lines().count(), text.lines().last()), (1024 + 2, Some("again")));
+        assert_eq!(
+            (
+                text.matches("dropped 7\n").count(),
+                text.matches("dropped").count()
+            ),
+            (1, 1)
+        );
+        assert_eq!(
+            (text.lines().count(), text.lines().last()),
+            (1024 + 2, Some("again"))
+        );
     }
 
     #[test]
     fn a_line_that_cannot_be_written_is_dropped_and_reported_once_writing_works_again() {
-        for kind in [io::ErrorKind::BrokenPipe, io::ErrorKind::StorageFull, io::ErrorKind::FileTooLarge] {
+        for kind in [
+            io::ErrorKind::BrokenPipe,
+            io::ErrorKind::StorageFull,
+            io::ErrorKind::FileTooLarge,
+        ] {
             let file = File::with_script([error(kind), error(kind), error(kind)]);
             let queue = queue(&file);
             for nth in 1..=3 {
                 queue.put(b"lost\n");
                 queue.flush(TEST_TIMEOUT);
-                assert_eq!(queue.dropped(), Dropped { full: 0, failed: nth }, "{kind}");
+                assert_eq!(
+                    queue.dropped(),
+                    Dropped {
+                        full: 0,
+                        failed: nth
+                    },
+                    "{kind}"
+                );
             }
             queue.put(b"kept\n");
             queue.flush(TEST_TIMEOUT);

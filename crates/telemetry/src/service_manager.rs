@@ -62,20 +62,30 @@ impl Notifier {
 
     /// Returns the notifier for the variables that `variable` returns, and warnings about invalid
     /// ones. `process` is the id of this process.
-    pub fn from_variables(variable: impl Fn(&str) -> Option<OsString>, process: u32) -> (Self, Vec<String>) {
+    pub fn from_variables(
+        variable: impl Fn(&str) -> Option<OsString>,
+        process: u32,
+    ) -> (Self, Vec<String>) {
         let variable = |name| variable(name).filter(|value| !value.is_empty());
-        let Some(name) = variable("NOTIFY_SOCKET") else { return (Self::default(), Vec::new()) };
+        let Some(name) = variable("NOTIFY_SOCKET") else {
+            return (Self::default(), Vec::new());
+        };
         let mut warnings = Vec::new();
         let socket = match Socket::named(&name) {
             Ok(socket) => socket,
             Err(problem) => {
                 let name = name.to_string_lossy();
-                warnings
-                    .push(format!("NOTIFY_SOCKET={name:?}: {problem}; no messages are sent to the service manager"));
+                warnings.push(format!(
+                    "NOTIFY_SOCKET={name:?}: {problem}; no messages are sent to the service manager"
+                ));
                 return (Self::default(), warnings);
             }
         };
-        let watchdog = watchdog(variable("WATCHDOG_USEC").as_deref(), variable("WATCHDOG_PID").as_deref(), process);
+        let watchdog = watchdog(
+            variable("WATCHDOG_USEC").as_deref(),
+            variable("WATCHDOG_PID").as_deref(),
+            process,
+        );
         let watchdog = watchdog.unwrap_or_else(|problem| {
             warnings.push(problem);
             None
@@ -99,7 +109,9 @@ impl Notifier {
     /// limit, as `sd_watchdog_enabled(3)` recommends.
     pub fn interval(&self) -> Duration {
         let watchdog = self.0.as_ref().and_then(|connection| connection.watchdog);
-        watchdog.map_or(STATUS_INTERVAL, |limit| (limit / 2).clamp(MIN_STATUS_INTERVAL, STATUS_INTERVAL))
+        watchdog.map_or(STATUS_INTERVAL, |limit| {
+            (limit / 2).clamp(MIN_STATUS_INTERVAL, STATUS_INTERVAL)
+        })
     }
 
     /// Reports what the server does before it is ready.
@@ -109,7 +121,9 @@ impl Notifier {
 
     /// Reports that the server listens and answers.
     pub fn ready(&self, status: &str) {
-        self.with_connection(|connection| connection.send_change(format!("READY=1\n{}", status_line(status))));
+        self.with_connection(|connection| {
+            connection.send_change(format!("READY=1\n{}", status_line(status)));
+        });
     }
 
     /// Reports that the server begins to reload its settings. systemd requires the time too, so
@@ -117,13 +131,18 @@ impl Notifier {
     pub fn reloading(&self) {
         let status = status_line("reading the settings again");
         self.with_connection(|connection| {
-            connection.send_change(format!("RELOADING=1\nMONOTONIC_USEC={}\n{status}", monotonic()));
+            connection.send_change(format!(
+                "RELOADING=1\nMONOTONIC_USEC={}\n{status}",
+                monotonic()
+            ));
         });
     }
 
     /// Reports that the server has reloaded its settings, or has refused the new ones.
     pub fn reloaded(&self, refused: bool, status: &str) {
-        self.with_connection(|connection| connection.refused_reload.store(refused, Ordering::Relaxed));
+        self.with_connection(|connection| {
+            connection.refused_reload.store(refused, Ordering::Relaxed);
+        });
         self.ready(&self.with_refusal(status));
     }
 
@@ -141,15 +160,26 @@ impl Notifier {
     pub fn alive(&self, status: &str) {
         let status = status_line(&self.with_refusal(status));
         self.with_connection(|connection| {
-            let ping = if connection.watchdog.is_some() { "WATCHDOG=1\n" } else { "" };
+            let ping = if connection.watchdog.is_some() {
+                "WATCHDOG=1\n"
+            } else {
+                ""
+            };
             connection.send_status(&format!("{ping}{status}"));
         });
     }
 
     /// Adds to the status that the last reload was refused, if it was.
     fn with_refusal(&self, status: &str) -> String {
-        let refused = self.0.as_ref().is_some_and(|connection| connection.refused_reload.load(Ordering::Relaxed));
-        let note = if refused { "; the last reload was refused, see the log" } else { "" };
+        let refused = self
+            .0
+            .as_ref()
+            .is_some_and(|connection| connection.refused_reload.load(Ordering::Relaxed));
+        let note = if refused {
+            "; the last reload was refused, see the log"
+        } else {
+            ""
+        };
         format!("{status}{note}")
     }
 
@@ -180,31 +210,50 @@ impl Connection {
 
     /// Tries to send a message, and returns whether it was sent. Logs the first failure.
     fn try_send(&self, message: &str) -> bool {
-        let Err(error) = self.socket.send(message) else { return true };
+        let Err(error) = self.socket.send(message) else {
+            return true;
+        };
         if !self.has_warned.swap(true, Ordering::Relaxed) {
             let name = self.socket.name();
-            tracing::warn!(%error, "messages can't be sent to the service manager (NOTIFY_SOCKET={name})");
+            tracing::warn!(%error, "messages can't be sent to the service manager \
+                                    (NOTIFY_SOCKET={name})");
         }
         false
     }
 }
 
 /// Returns the time limit of the watchdog, if the watchdog monitors this process.
-fn watchdog(limit: Option<&OsStr>, watched: Option<&OsStr>, process: u32) -> Result<Option<Duration>, String> {
+fn watchdog(
+    limit: Option<&OsStr>,
+    watched: Option<&OsStr>,
+    process: u32,
+) -> Result<Option<Duration>, String> {
     let Some(limit) = limit else { return Ok(None) };
-    let number = |text: &OsStr| text.to_str().and_then(|text| text.parse::<u64>().ok()).filter(|number| *number > 0);
+    let number = |text: &OsStr| {
+        text.to_str()
+            .and_then(|text| text.parse::<u64>().ok())
+            .filter(|number| *number > 0)
+    };
     let invalid = |name: &str, text: &OsStr| {
-        format!("{name}={} is not a positive number; no messages are sent to the watchdog", text.display())
+        format!(
+            "{name}={} is not a positive number; no messages are sent to the watchdog",
+            text.display()
+        )
     };
     let micros = number(limit).ok_or_else(|| invalid("WATCHDOG_USEC", limit))?;
-    let watched = watched.map(|text| number(text).ok_or_else(|| invalid("WATCHDOG_PID", text))).transpose()?;
+    let watched = watched
+        .map(|text| number(text).ok_or_else(|| invalid("WATCHDOG_PID", text)))
+        .transpose()?;
     let is_ours = watched.is_none_or(|watched| watched == u64::from(process));
     Ok(is_ours.then(|| Duration::from_micros(micros)))
 }
 
 /// Returns the status as one line. A line break in the text would begin another assignment.
 fn status_line(status: &str) -> String {
-    let mut line: String = status.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut line: String = status
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     line.truncate(line.floor_char_boundary(MAX_STATUS));
     format!("STATUS={line}")
 }

@@ -10,7 +10,9 @@ use std::time::Duration;
 /// `luck`, from 0 to 1, spreads waits that are longer than `first` over the upper half of their
 /// range, so that many clients which lost one server do not come back to it at the same time.
 pub(super) fn wait(first: Duration, most: Duration, failures: u32, luck: f64) -> Duration {
-    let doubled = first.saturating_mul(2_u32.saturating_pow(failures)).min(most);
+    let doubled = first
+        .saturating_mul(2_u32.saturating_pow(failures))
+        .min(most);
     doubled.mul_f64(0.5 + luck.clamp(0.0, 1.0) / 2.0).max(first)
 }
 
@@ -22,7 +24,9 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_most() {
-        let waits: Vec<_> = (0..7).map(|failures| wait(SECOND, 30 * SECOND, failures, 1.0).as_secs()).collect();
+        let waits: Vec<_> = (0..7)
+            .map(|failures| wait(SECOND, 30 * SECOND, failures, 1.0).as_secs())
+            .collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
         assert_eq!(wait(SECOND, 30 * SECOND, u32::MAX, 1.0), 30 * SECOND);
     }

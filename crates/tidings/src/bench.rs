@@ -32,7 +32,8 @@ use super::remote::Remote;
 use super::terminal::say;
 
 /// The default body of a publish: a notification.
-const BODY: &str = r#"{"title":"Test","message":"Hello World","type":"info","metadata":{"ts":{ts}}}"#;
+const BODY: &str =
+    r#"{"title":"Test","message":"Hello World","type":"info","metadata":{"ts":{ts}}}"#;
 
 /// The number of file descriptors for everything but streams: the runtime, the publisher, files in
 /// `/proc`.
@@ -57,7 +58,12 @@ pub(super) struct Arguments {
     remote: Remote,
 
     /// The path of the stream, with its query if it has one.
-    #[arg(long, value_name = "PATH", default_value = "/notifications/stream", help_heading = "Streams")]
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "/notifications/stream",
+        help_heading = "Streams"
+    )]
     path: String,
 
     /// A header of each stream; may be repeated.
@@ -69,11 +75,21 @@ pub(super) struct Arguments {
     anonymous: bool,
 
     /// How many streams to open.
-    #[arg(long, value_name = "NUMBER", default_value = "100", help_heading = "Streams")]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value = "100",
+        help_heading = "Streams"
+    )]
     connections: NonZeroU32,
 
     /// How many streams may be opening at once.
-    #[arg(long, value_name = "NUMBER", default_value = "256", help_heading = "Streams")]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value = "256",
+        help_heading = "Streams"
+    )]
     connect_burst: NonZeroUsize,
 
     /// Publish nothing.
@@ -106,7 +122,12 @@ pub(super) struct Arguments {
     duration: Duration,
 
     /// How many publishes may wait for an answer; they share one connection.
-    #[arg(long, value_name = "NUMBER", default_value = "1", help_heading = "Publishes")]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value = "1",
+        help_heading = "Publishes"
+    )]
     pipeline: NonZeroUsize,
 
     /// The URL to publish to, if it is a different server; with or without a path.
@@ -118,7 +139,11 @@ pub(super) struct Arguments {
     publish_path: Option<String>,
 
     /// A header of each publish; may be repeated.
-    #[arg(long = "publish-header", value_name = "NAME: VALUE", help_heading = "Publishes")]
+    #[arg(
+        long = "publish-header",
+        value_name = "NAME: VALUE",
+        help_heading = "Publishes"
+    )]
     publish_headers: Vec<String>,
 
     /// The body. It must contain `"ts":{ts}`, and so must the event that the server makes from it.
@@ -149,7 +174,11 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<
     // Many small tasks are ready at the same time, so I/O is checked less often than by default,
     // which is after every 61 tasks.
     let mut runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = runtime.enable_all().event_interval(512).max_io_events_per_tick(4_096).build()?;
+    let runtime = runtime
+        .enable_all()
+        .event_interval(512)
+        .max_io_events_per_tick(4_096)
+        .build()?;
     let outcome = runtime.block_on(async {
         let stop = CancellationToken::new();
         tokio::spawn(handle_interrupts(stop.clone()));
@@ -176,11 +205,13 @@ async fn handle_interrupts(stop: CancellationToken) {
 
 /// Raises the limit of file descriptors. Fails if the streams do not fit.
 fn raise_descriptor_limit(connections: usize) -> anyhow::Result<()> {
-    let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024); // the usual limit if it can't be read
+    // the usual limit if it can't be read
+    let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024);
     if limit < connections as u64 + OTHER_DESCRIPTORS {
         let most = limit.saturating_sub(OTHER_DESCRIPTORS);
         bail!(
-            "{connections} streams need more file descriptors than this process may have: {most} fit; see `ulimit -Hn`"
+            "{connections} streams need more file descriptors than this process may have: {most} \
+             fit; see `ulimit -Hn`"
         );
     }
     Ok(())

@@ -44,24 +44,48 @@ pub(super) fn arguments(command: Command) -> Command {
 }
 
 /// Runs all checks, prints the findings, and returns the exit code.
-pub(super) fn run(arguments: &Arguments, flags: Flags, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let Arguments { strict, running, json } = *arguments;
+pub(super) fn run(
+    arguments: &Arguments,
+    flags: Flags,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    let Arguments {
+        strict,
+        running,
+        json,
+    } = *arguments;
     let file = flags.file.clone();
     let (loaded, errors) = Config::examine(flags, environment(), Path::new("."));
-    let mut findings: Vec<_> = errors.iter().map(|error| Finding::error("settings", error.to_string())).collect();
+    let mut findings: Vec<_> = errors
+        .iter()
+        .map(|error| Finding::error("settings", error.to_string()))
+        .collect();
     if let Some(loaded) = &loaded {
         if errors.is_empty() {
             findings.push(Finding::ok("settings", sources(loaded)));
         }
-        findings.extend(loaded.warnings.iter().map(|warning| Finding::warning("settings", warning)));
+        findings.extend(
+            loaded
+                .warnings
+                .iter()
+                .map(|warning| Finding::warning("settings", warning)),
+        );
         findings.extend(unwise::all(loaded));
         findings.extend(files::all(loaded, file.as_deref()));
         findings.extend(machine::all(loaded, running));
         findings.extend(journal_directory::all(&loaded.config, running));
     }
     let report = Report { findings };
-    if json { report.print_json(out) } else { report.print(out) }?;
-    Ok(if report.is_fine(strict) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if json {
+        report.print_json(out)
+    } else {
+        report.print(out)
+    }?;
+    Ok(if report.is_fine(strict) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Reports the mode and where the settings came from.

@@ -35,7 +35,12 @@ mod tests {
         ];
         let environment = environment.map(|(name, text)| (name.to_owned(), text.to_owned()));
         let directory = tempfile::tempdir().unwrap();
-        let loaded = config::Config::load(config::Flags::default(), environment.into_iter(), directory.path()).unwrap();
+        let loaded = config::Config::load(
+            config::Flags::default(),
+            environment.into_iter(),
+            directory.path(),
+        )
+        .unwrap();
         let mut out = Vec::new();
         run(&loaded, &mut out).unwrap();
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"

@@ -79,7 +79,14 @@ struct Callers {
 
 /// Publishes until it is stopped. Ctrl-c is not an error.
 pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
-    let Arguments { address, mut remote, per_minute, count, seed, quiet } = arguments;
+    let Arguments {
+        address,
+        mut remote,
+        per_minute,
+        count,
+        seed,
+        quiet,
+    } = arguments;
     if let Some(address) = address {
         remote.url = address;
     }
@@ -88,20 +95,35 @@ pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<(
     let pace = Duration::from_mins(1) / per_minute.get();
     // The worker thread handles ctrl-c even while this thread is blocked by a reader of standard
     // output that reads nothing.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let stop = stop_on_signal()?;
         say(&format!(
-            "publishing to {url} with --seed {seed}; connect a stream on {url}/ to watch; ctrl-c stops",
+            "publishing to {url} with --seed {seed}; connect a stream on {url}/ to watch; ctrl-c \
+             stops",
             url = remote.url
         ));
         let mut story = Story::new(seed);
         let count = count.map(NonZeroU64::get);
-        let published = publish(&callers, &mut story, count, pace, &stop, if quiet { None } else { Some(out) }).await;
+        let published = publish(
+            &callers,
+            &mut story,
+            count,
+            pace,
+            &stop,
+            if quiet { None } else { Some(out) },
+        )
+        .await;
         // If the server does not answer, there is nothing that could be cleaned up.
         let _ = timeout(CLEANUP_TIMEOUT, callers.clean_up(story)).await;
         let published = published?;
-        say(&format!("stopped after {published} {}", if published == 1 { "event" } else { "events" }));
+        say(&format!(
+            "stopped after {published} {}",
+            if published == 1 { "event" } else { "events" }
+        ));
         Ok(())
     })
 }
@@ -166,7 +188,10 @@ fn stop_on_signal() -> anyhow::Result<CancellationToken> {
 }
 
 fn key() -> anyhow::Result<HeaderValue> {
-    Ok(HeaderValue::try_from(format!("{:032x}", rand::random::<u128>()))?)
+    Ok(HeaderValue::try_from(format!(
+        "{:032x}",
+        rand::random::<u128>()
+    ))?)
 }
 
 impl Callers {
@@ -195,8 +220,12 @@ impl Callers {
                 Err(failure) => return Err(refused(failure)),
             };
             failures += 1;
-            let pause = wait(FIRST_WAIT, MAX_WAIT, failures, rand::random()).max(failure.retry_after().min(MAX_WAIT));
-            say(&format!("{failure}; trying again in {:.1} s", pause.as_secs_f64()));
+            let pause = wait(FIRST_WAIT, MAX_WAIT, failures, rand::random())
+                .max(failure.retry_after().min(MAX_WAIT));
+            say(&format!(
+                "{failure}; trying again in {:.1} s",
+                pause.as_secs_f64()
+            ));
             sleep(pause).await;
         }
     }
@@ -213,8 +242,15 @@ impl Callers {
 
     async fn call(&self, step: &Step, key: &HeaderValue) -> Result<(), Failure> {
         let client = self.clients.get(step.by).unwrap_or(&self.other);
-        let body = step.body.as_ref().map(ToString::to_string).unwrap_or_default();
-        client.post(&step.path, Bytes::from(body), key).await.map(drop)
+        let body = step
+            .body
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        client
+            .post(&step.path, Bytes::from(body), key)
+            .await
+            .map(drop)
     }
 }
 
@@ -227,9 +263,13 @@ fn refused(failure: Failure) -> anyhow::Error {
     let error = anyhow::Error::from(failure);
     match status {
         401 => error.context(
-            "the server does not accept the token; TIDINGS_TOKEN=$(tidings token --sub demo --role admin) makes one",
+            "the server does not accept the token; TIDINGS_TOKEN=$(tidings token --sub demo \
+             --role admin) makes one",
         ),
-        403 => error.context(format!("the demo needs the token of an administrator, because it publishes as {ADMIN}")),
+        403 => error.context(format!(
+            "the demo needs the token of an administrator, because it \
+                                      publishes as {ADMIN}"
+        )),
         _ => error,
     }
 }

@@ -35,7 +35,10 @@ pub(crate) fn flags_from(matches: &ArgMatches) -> Flags {
         let texts: Vec<String> = matches.get_many(setting.key)?.cloned().collect();
         Some((setting.key.to_owned(), texts.join(",")))
     };
-    Flags { file: matches.get_one::<PathBuf>(FILE).cloned(), settings: table().iter().filter_map(texts).collect() }
+    Flags {
+        file: matches.get_one::<PathBuf>(FILE).cloned(),
+        settings: table().iter().filter_map(texts).collect(),
+    }
 }
 
 /// Returns clap's error about the command line as an error of one line, or `None` if it is not an
@@ -47,20 +50,26 @@ pub(crate) fn refused_arguments(error: &clap::Error) -> Option<Error> {
         _ => None,
     };
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            None
-        }
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => None,
         ErrorKind::UnknownArgument => {
             let flag = named(ContextKind::InvalidArg).unwrap_or_default();
             let hint = named(ContextKind::SuggestedArg).map_or_else(
                 || "`tidings --help` lists all flags".to_owned(),
                 |known| format!("did you mean {known}?"),
             );
-            Some(Error::Arguments(format!("{flag} (command line) is no flag; {hint}")))
+            Some(Error::Arguments(format!(
+                "{flag} (command line) is no flag; {hint}"
+            )))
         }
         _ => {
             let rendered = error.to_string();
-            let first = rendered.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            let first = rendered
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .trim_start_matches("error: ");
             let allowed = match error.get(ContextKind::ValidValue) {
                 Some(ContextValue::Strings(words)) if !words.is_empty() => {
                     format!("; allowed is {}", words.join(" or "))
@@ -74,7 +83,9 @@ pub(crate) fn refused_arguments(error: &clap::Error) -> Option<Error> {
 
 fn argument(setting: &Setting) -> Arg {
     let about = setting.about();
-    let first = about.split_once(". ").map_or(about.as_str(), |(first, _)| first);
+    let first = about
+        .split_once(". ")
+        .map_or(about.as_str(), |(first, _)| first);
     let argument = Arg::new(setting.key)
         .long(setting.flag())
         .value_name(setting.placeholder)
@@ -86,14 +97,20 @@ fn argument(setting: &Setting) -> Arg {
             setting.variable()
         ))
         .hide_short_help(true)
-        .value_hint(if setting.placeholder == DIRECTORY { ValueHint::DirPath } else { ValueHint::Unknown })
+        .value_hint(if setting.placeholder == DIRECTORY {
+            ValueHint::DirPath
+        } else {
+            ValueHint::Unknown
+        })
         .help_heading(setting.section);
     match setting.shape {
         Shape::Single => argument.overrides_with(setting.key),
         Shape::List => argument.action(ArgAction::Append),
-        Shape::Switch => {
-            argument.overrides_with(setting.key).num_args(0..=1).require_equals(true).default_missing_value("true")
-        }
+        Shape::Switch => argument
+            .overrides_with(setting.key)
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true"),
     }
 }
 
@@ -127,15 +144,28 @@ mod tests {
 
     #[test]
     fn a_switch_may_be_given_without_a_value() {
-        assert_eq!(settings(&["--open-publish"]), [pair("open_publish", "true")]);
-        assert_eq!(settings(&["--open-publish=false"]), [pair("open_publish", "false")]);
+        assert_eq!(
+            settings(&["--open-publish"]),
+            [pair("open_publish", "true")]
+        );
+        assert_eq!(
+            settings(&["--open-publish=false"]),
+            [pair("open_publish", "false")]
+        );
         assert_eq!(settings(&[]), []);
     }
 
     #[test]
     fn repeated_lists_are_joined_and_of_other_repeated_settings_the_last_counts() {
         assert_eq!(
-            settings(&["--cors-origin", "a,b", "--cors-origin=c", "--port=1", "--port", "2"]),
+            settings(&[
+                "--cors-origin",
+                "a,b",
+                "--cors-origin=c",
+                "--port=1",
+                "--port",
+                "2"
+            ]),
             [pair("port", "2"), pair("cors_origin", "a,b,c")]
         );
     }
@@ -143,7 +173,10 @@ mod tests {
     #[test]
     fn the_file_is_not_one_of_the_settings() {
         assert_eq!(
-            parse(&["--config", "/etc/tidings.toml"]).unwrap().file.as_deref(),
+            parse(&["--config", "/etc/tidings.toml"])
+                .unwrap()
+                .file
+                .as_deref(),
             Some(std::path::Path::new("/etc/tidings.toml"))
         );
     }
@@ -157,11 +190,16 @@ mod tests {
 
     #[test]
     fn help_is_not_an_error() {
-        let help = flags(Command::new("tidings")).try_get_matches_from(["tidings", "--help"]).unwrap_err();
+        let help = flags(Command::new("tidings"))
+            .try_get_matches_from(["tidings", "--help"])
+            .unwrap_err();
         assert!(refused_arguments(&help).is_none());
         let text = help.to_string();
         assert!(text.contains("--heartbeat-interval <DURATION>"), "{text}");
-        assert!(text.contains("Allowed: a duration from 100ms to 1h"), "{text}");
+        assert!(
+            text.contains("Allowed: a duration from 100ms to 1h"),
+            "{text}"
+        );
         assert!(text.contains("Default: 25s"), "{text}");
     }
 }

@@ -72,18 +72,30 @@ pub(super) fn arguments(command: Command) -> Command {
 
 /// Asks the server and reports its state in one line, on standard output if it is ready and on
 /// standard error otherwise.
-pub(super) fn run(arguments: Arguments, flags: Flags, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+pub(super) fn run(
+    arguments: Arguments,
+    flags: Flags,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
     let Arguments { url, live, timeout } = arguments;
     let Target { address, path } = match url {
         Some(target) => target,
-        None => Target { address: configured(flags)?, path: None },
+        None => Target {
+            address: configured(flags)?,
+            path: None,
+        },
     };
     let path = if live { LIVE } else { path.unwrap_or(READY) };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let asked = async { tokio::time::timeout(timeout, ask(&address, path)).await };
     let answered = match runtime.block_on(asked) {
         Ok(answered) => answered,
-        Err(_) => Err(anyhow::anyhow!("{address} did not answer within {:.1} s", timeout.as_secs_f64())),
+        Err(_) => Err(anyhow::anyhow!(
+            "{address} did not answer within {:.1} s",
+            timeout.as_secs_f64()
+        )),
     };
     // A lookup whose name server does not answer may still be running; it is not waited for.
     runtime.shutdown_background();
@@ -105,7 +117,9 @@ fn configured(flags: Flags) -> anyhow::Result<Address> {
     if http.port == 0 {
         bail!("PORT=0 takes any free port; name the URL of the server");
     }
-    reached_at(&http).parse().context("HOST, PORT and BASE_PATH do not form an address")
+    reached_at(&http)
+        .parse()
+        .context("HOST, PORT and BASE_PATH do not form an address")
 }
 
 /// Returns the URL that reaches a server with these settings from the same machine.
@@ -128,14 +142,23 @@ async fn ask(address: &Address, path: &str) -> anyhow::Result<()> {
     let client = Client::new(address.clone(), None)?;
     let response = client.ask(Method::GET, path, HeaderMap::new()).await?;
     if response.status() != StatusCode::OK {
-        bail!("{address}{path}: {}", client::refusal(response).await.with_code());
+        bail!(
+            "{address}{path}: {}",
+            client::refusal(response).await.with_code()
+        );
     }
-    let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
-    let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES)
+        .collect()
+        .await;
+    let body = body
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default();
     match serde_json::from_slice(&body) {
         Ok(Answer { status }) if status == "ok" => Ok(()),
         Ok(Answer { status }) => bail!("{address}{path}: the status is {status}"),
-        Err(_) => bail!("{address}{path} answers 200, but not as Tidings does; is another server there?"),
+        Err(_) => {
+            bail!("{address}{path} answers 200, but not as Tidings does; is another server there?")
+        }
     }
 }
 
@@ -143,14 +166,23 @@ impl FromStr for Target {
     type Err = <Address as FromStr>::Err;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let path = [READY, LIVE].into_iter().find(|path| text.trim_end_matches('/').ends_with(path));
-        let text = path.map_or(text, |path| text.trim_end_matches('/').trim_end_matches(path));
-        Ok(Self { address: text.parse()?, path })
+        let path = [READY, LIVE]
+            .into_iter()
+            .find(|path| text.trim_end_matches('/').ends_with(path));
+        let text = path.map_or(text, |path| {
+            text.trim_end_matches('/').trim_end_matches(path)
+        });
+        Ok(Self {
+            address: text.parse()?,
+            path,
+        })
     }
 }
 
 fn span(text: &str) -> Result<Duration, &'static str> {
-    read_span(text).filter(|span| !span.is_zero()).ok_or("a duration looks like 500ms or 3s")
+    read_span(text)
+        .filter(|span| !span.is_zero())
+        .ok_or("a duration looks like 500ms or 3s")
 }
 
 #[cfg(test)]
@@ -158,7 +190,9 @@ mod tests {
     use super::*;
 
     fn reached(settings: &[(&str, &str)]) -> String {
-        let environment = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let environment = settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let http = Config::http(Flags::default(), environment, Path::new("/nonexistent")).unwrap();
         reached_at(&http)
     }
@@ -166,17 +200,35 @@ mod tests {
     #[test]
     fn the_address_follows_from_the_settings_of_the_server() {
         assert_eq!(reached(&[]), "http://localhost:3000");
-        assert_eq!(reached(&[("HOST", "::"), ("PORT", "80")]), "http://localhost:80");
-        assert_eq!(reached(&[("HOST", "0.0.0.0"), ("BASE_PATH", "/api/")]), "http://localhost:3000/api");
-        assert_eq!(reached(&[("HOST", "10.0.0.7,127.0.0.1")]), "http://10.0.0.7:3000");
+        assert_eq!(
+            reached(&[("HOST", "::"), ("PORT", "80")]),
+            "http://localhost:80"
+        );
+        assert_eq!(
+            reached(&[("HOST", "0.0.0.0"), ("BASE_PATH", "/api/")]),
+            "http://localhost:3000/api"
+        );
+        assert_eq!(
+            reached(&[("HOST", "10.0.0.7,127.0.0.1")]),
+            "http://10.0.0.7:3000"
+        );
         assert_eq!(reached(&[("HOST", "fd00::7")]), "http://[fd00::7]:3000");
-        assert_eq!(reached(&[("HOST", "10.0.0.7,0.0.0.0")]), "http://localhost:3000");
+        assert_eq!(
+            reached(&[("HOST", "10.0.0.7,0.0.0.0")]),
+            "http://localhost:3000"
+        );
     }
 
     #[test]
     fn settings_that_do_not_matter_for_the_address_may_be_missing_or_invalid() {
-        assert_eq!(reached(&[("APP_ENV", "production")]), "http://localhost:3000");
-        assert_eq!(reached(&[("CORS_ORIGIN", "*"), ("MAX_TOPICS", "none")]), "http://localhost:3000");
+        assert_eq!(
+            reached(&[("APP_ENV", "production")]),
+            "http://localhost:3000"
+        );
+        assert_eq!(
+            reached(&[("CORS_ORIGIN", "*"), ("MAX_TOPICS", "none")]),
+            "http://localhost:3000"
+        );
     }
 
     #[test]
@@ -188,7 +240,11 @@ mod tests {
             ("https://a/api/health/live/", "https://a/api", Some(LIVE)),
         ] {
             let target: Target = text.parse().unwrap();
-            assert_eq!((&*target.address.to_string(), target.path), (address, path), "{text}");
+            assert_eq!(
+                (&*target.address.to_string(), target.path),
+                (address, path),
+                "{text}"
+            );
         }
         assert!("a".parse::<Target>().is_err());
     }

@@ -14,8 +14,14 @@ use crate::overview::overview;
 
 /// The commands by topic, each in the order in which a newcomer needs them.
 const TOPICS: [(&str, &[&str]); 3] = [
-    ("Run a server", &["serve", "init", "check", "config", "health"]),
-    ("Talk to a running server", &["publish", "tail", "demo", "token"]),
+    (
+        "Run a server",
+        &["serve", "init", "check", "config", "health"],
+    ),
+    (
+        "Talk to a running server",
+        &["publish", "tail", "demo", "token"],
+    ),
     ("Measure and examine", &["doctor", "bench", "journal"]),
 ];
 
@@ -29,32 +35,59 @@ pub(super) fn settings(command: Command) -> Command {
 
 /// The command `help`.
 pub(super) fn command() -> Command {
-    let words = Arg::new(WORDS).value_name("COMMAND").num_args(0..).help("The command to describe");
-    Command::new(NAME).about("Print this help, or the help of a command").arg(words)
+    let words = Arg::new(WORDS)
+        .value_name("COMMAND")
+        .num_args(0..)
+        .help("The command to describe");
+    Command::new(NAME)
+        .about("Print this help, or the help of a command")
+        .arg(words)
 }
 
 /// Returns the equivalent command line with `--help`, if the command is `help`.
 pub(super) fn as_flag(matches: &ArgMatches) -> Option<Vec<OsString>> {
     let matches = matches.subcommand_matches(NAME)?;
-    let words = matches.get_many::<String>(WORDS).unwrap_or_default().map(OsString::from);
-    Some([OsString::from("tidings")].into_iter().chain(words).chain(["--help".into()]).collect())
+    let words = matches
+        .get_many::<String>(WORDS)
+        .unwrap_or_default()
+        .map(OsString::from);
+    Some(
+        [OsString::from("tidings")]
+            .into_iter()
+            .chain(words)
+            .chain(["--help".into()])
+            .collect(),
+    )
 }
 
 /// Adds the flags `--help` and `--help-all` to a command and its subcommands.
 pub(super) fn with_flags(command: Command) -> Command {
-    let short = Arg::new("help").short('h').long("help").action(ArgAction::HelpShort).help("Print help");
+    let short = Arg::new("help")
+        .short('h')
+        .long("help")
+        .action(ArgAction::HelpShort)
+        .help("Print help");
     let long = Arg::new("help_all")
         .long("help-all")
         .action(ArgAction::HelpLong)
         .help("Print all help: what each setting does, and its default");
-    let command = command.disable_help_flag(true).disable_help_subcommand(true).args([short, long]);
-    let names: Vec<_> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
-    names.into_iter().fold(command, |command, name| command.mut_subcommand(name, with_flags))
+    let command = command
+        .disable_help_flag(true)
+        .disable_help_subcommand(true)
+        .args([short, long]);
+    let names: Vec<_> = command
+        .get_subcommands()
+        .map(|below| below.get_name().to_owned())
+        .collect();
+    names.into_iter().fold(command, |command, name| {
+        command.mut_subcommand(name, with_flags)
+    })
 }
 
 /// Makes the help of the whole program list the commands by topic.
 pub(super) fn by_topic(command: Command) -> Command {
-    const TEMPLATE: &str = "{about-with-newline}\n{usage-heading} {usage}\n{before-help}{all-args}{after-help}";
+    const TEMPLATE: &str =
+        "{about-with-newline}\n{usage-heading} {usage}\n{before-help}{all-args}{after-help}";
     let topics = topics(&command);
     command
         .mut_subcommands(|below| below.hide(true))
@@ -64,12 +97,22 @@ pub(super) fn by_topic(command: Command) -> Command {
 }
 
 fn topics(command: &Command) -> String {
-    let width = command.get_subcommands().map(|below| below.get_name().len()).max().unwrap_or_default();
+    let width = command
+        .get_subcommands()
+        .map(|below| below.get_name().len())
+        .max()
+        .unwrap_or_default();
     let mut page = String::new();
     for (topic, names) in TOPICS {
         let _ = writeln!(page, "\n{topic}:");
-        for below in names.iter().filter_map(|name| command.find_subcommand(name)) {
-            let about = below.get_about().map(ToString::to_string).unwrap_or_default();
+        for below in names
+            .iter()
+            .filter_map(|name| command.find_subcommand(name))
+        {
+            let about = below
+                .get_about()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             let _ = writeln!(page, "  {:<width$}  {about}", below.get_name());
         }
     }
@@ -89,7 +132,9 @@ mod tests {
         let parsed = || super::super::parsed().term_width(80);
         let matches = parsed().try_get_matches_from([&["tidings"], words].concat());
         let error = match matches {
-            Ok(matches) => parsed().try_get_matches_from(as_flag(&matches).unwrap()).unwrap_err(),
+            Ok(matches) => parsed()
+                .try_get_matches_from(as_flag(&matches).unwrap())
+                .unwrap_err(),
             Err(error) => error,
         };
         assert!(!error.use_stderr(), "{error}");
@@ -100,7 +145,10 @@ mod tests {
     fn all(command: &Command, above: &[String]) -> Vec<Vec<String>> {
         let mut lines = vec![above.to_vec()];
         for below in command.get_subcommands() {
-            lines.extend(all(below, &[above, &[below.get_name().to_owned()]].concat()));
+            lines.extend(all(
+                below,
+                &[above, &[below.get_name().to_owned()]].concat(),
+            ));
         }
         lines
     }
@@ -110,7 +158,11 @@ mod tests {
         for names in all(&super::super::command(), &[]) {
             let words: Vec<_> = names.iter().map(String::as_str).chain(["--help"]).collect();
             let help = said(&words);
-            assert!(help.lines().count() <= LINES, "{names:?} has {} lines:\n{help}", help.lines().count());
+            assert!(
+                help.lines().count() <= LINES,
+                "{names:?} has {} lines:\n{help}",
+                help.lines().count()
+            );
             // A usage line is never broken.
             let lines = help.lines().filter(|line| !line.contains("Usage:"));
             let widest = lines.map(|line| line.chars().count()).max().unwrap();
@@ -123,10 +175,27 @@ mod tests {
     fn no_text_contains_the_line_break_of_clap() {
         for names in all(&super::super::command(), &[]) {
             let command = super::super::command();
-            let below = names.iter().try_fold(&command, |command, name| command.find_subcommand(name)).unwrap();
-            let texts = [below.get_about(), below.get_long_about(), below.get_after_help()].into_iter().flatten();
-            let arguments = below.get_arguments().flat_map(|one| [one.get_help(), one.get_long_help()]).flatten();
-            assert!(texts.chain(arguments).all(|text| !text.to_string().contains("{n}")), "{names:?}");
+            let below = names
+                .iter()
+                .try_fold(&command, |command, name| command.find_subcommand(name))
+                .unwrap();
+            let texts = [
+                below.get_about(),
+                below.get_long_about(),
+                below.get_after_help(),
+            ]
+            .into_iter()
+            .flatten();
+            let arguments = below
+                .get_arguments()
+                .flat_map(|one| [one.get_help(), one.get_long_help()])
+                .flatten();
+            assert!(
+                texts
+                    .chain(arguments)
+                    .all(|text| !text.to_string().contains("{n}")),
+                "{names:?}"
+            );
         }
     }
 
@@ -135,14 +204,31 @@ mod tests {
         let help = said(&["--help"]);
         for below in super::super::command().get_subcommands() {
             let name = below.get_name();
-            assert!(below.get_about().unwrap().to_string().len() <= 69, "{name} takes more than a line");
-            let topics = TOPICS.iter().filter(|(_, names)| names.contains(&name)).count();
-            assert!(topics == 1 || name == NAME, "{name} is listed under {topics} topics");
-            assert!(name == NAME || help.contains(&format!("\n  {name} ")), "{name} is not there:\n{help}");
+            assert!(
+                below.get_about().unwrap().to_string().len() <= 69,
+                "{name} takes more than a line"
+            );
+            let topics = TOPICS
+                .iter()
+                .filter(|(_, names)| names.contains(&name))
+                .count();
+            assert!(
+                topics == 1 || name == NAME,
+                "{name} is listed under {topics} topics"
+            );
+            assert!(
+                name == NAME || help.contains(&format!("\n  {name} ")),
+                "{name} is not there:\n{help}"
+            );
         }
         for (topic, names) in TOPICS {
             assert!(help.contains(&format!("\n{topic}:\n")), "{help}");
-            assert!(names.iter().all(|name| super::super::command().find_subcommand(name).is_some()), "{topic}");
+            assert!(
+                names
+                    .iter()
+                    .all(|name| super::super::command().find_subcommand(name).is_some()),
+                "{topic}"
+            );
         }
     }
 
@@ -150,12 +236,19 @@ mod tests {
     fn help_all_describes_each_setting_and_help_only_names_it() {
         for command in [&[][..], &["serve"], &["config"]] {
             let all = said(&[command, &["--help-all"]].concat());
-            for told in ["--heartbeat-interval <DURATION>", "Allowed: a duration from 100ms to 1h", "Default: 25s"] {
+            for told in [
+                "--heartbeat-interval <DURATION>",
+                "Allowed: a duration from 100ms to 1h",
+                "Default: 25s",
+            ] {
                 assert!(all.contains(told), "{command:?}: {told}\n{all}");
             }
             for asked in ["--help", "-h"] {
                 let help = said(&[command, &[asked]].concat());
-                assert!(help.contains("heartbeat-interval") && !help.contains("Allowed:"), "{command:?}\n{help}");
+                assert!(
+                    help.contains("heartbeat-interval") && !help.contains("Allowed:"),
+                    "{command:?}\n{help}"
+                );
                 assert!(help.contains("--help-all"), "{help}");
             }
         }
@@ -164,6 +257,9 @@ mod tests {
     #[test]
     fn the_command_help_prints_what_the_flag_prints() {
         assert_eq!(said(&["help"]), said(&["--help"]));
-        assert_eq!(said(&["help", "publish", "status"]), said(&["publish", "status", "--help"]));
+        assert_eq!(
+            said(&["help", "publish", "status"]),
+            said(&["publish", "status", "--help"])
+        );
     }
 }

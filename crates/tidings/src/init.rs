@@ -63,14 +63,26 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<
     match write_new(file, text.as_bytes()) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!(
-            "{shown} already exists and was not changed: with a new secret, the server would refuse every token that the old one \
-             signed. Move it away, or name another file with --file"
+            "{shown} already exists and was not changed: with a new secret, the server would \
+             refuse every token that the old one signed. Move it away, or name another file with \
+             --file"
         ),
         Err(error) => return Err(error).with_context(|| format!("{shown} can't be written")),
     }
-    writeln!(out, "{shown} was written for {}, with mode 600 and a new JWT_SECRET", mode.as_str())?;
-    let named = if file == Path::new("tidings.toml") { String::new() } else { format!(" --config {}", quoted(file)) };
-    writeln!(out, "\n    tidings check{named:<24} # reports what is wrong or unwise before the start")?;
+    writeln!(
+        out,
+        "{shown} was written for {}, with mode 600 and a new JWT_SECRET",
+        mode.as_str()
+    )?;
+    let named = if file == Path::new("tidings.toml") {
+        String::new()
+    } else {
+        format!(" --config {}", quoted(file))
+    };
+    writeln!(
+        out,
+        "\n    tidings check{named:<24} # reports what is wrong or unwise before the start"
+    )?;
     writeln!(out, "    tidings{named:<30} # starts the server")?;
     warn_of_overrides(file, mode, &secret);
     Ok(())
@@ -80,23 +92,42 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<
 fn quoted(path: &Path) -> String {
     let path = path.display().to_string();
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+,:@%=".contains(c);
-    if path.chars().all(is_plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
+    if path.chars().all(is_plain) {
+        path
+    } else {
+        format!("'{}'", path.replace('\'', r"'\''"))
+    }
 }
 
 /// Warns if the environment or `.env` override what was written.
 fn warn_of_overrides(file: &Path, mode: Mode, secret: &str) {
-    let flags = Flags { file: Some(file.to_owned()), settings: Vec::new() };
+    let flags = Flags {
+        file: Some(file.to_owned()),
+        settings: Vec::new(),
+    };
     let loaded = match Config::load(flags, environment(), Path::new(".")) {
         Ok(loaded) => loaded,
         Err(error) => {
-            return say(&format!("warning: with the other settings here, the server does not start: {error}"));
+            return say(&format!(
+                "warning: with the other settings here, the server does not start: {error}"
+            ));
         }
     };
     let config = &loaded.config;
-    let secret_counts = config.auth.jwt_secret.as_ref().is_some_and(|held| held.expose() == secret);
-    for (name, counts) in [("APP_ENV", config.mode == mode), ("JWT_SECRET", secret_counts)] {
+    let secret_counts = config
+        .auth
+        .jwt_secret
+        .as_ref()
+        .is_some_and(|held| held.expose() == secret);
+    for (name, counts) in [
+        ("APP_ENV", config.mode == mode),
+        ("JWT_SECRET", secret_counts),
+    ] {
         if let (false, Some(origin)) = (counts, loaded.origin(name)) {
-            say(&format!("warning: {name} is also set elsewhere ({origin}), which overrides {}", file.display()));
+            say(&format!(
+                "warning: {name} is also set elsewhere ({origin}), which overrides {}",
+                file.display()
+            ));
         }
     }
 }
@@ -104,7 +135,8 @@ fn warn_of_overrides(file: &Path, mode: Mode, secret: &str) {
 /// Returns a new secret from the system's random number generator.
 fn secret() -> anyhow::Result<String> {
     let mut bytes = [0; SECRET_BYTES];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| anyhow::anyhow!("the system gives no random bytes"))?;
+    aws_lc_rs::rand::fill(&mut bytes)
+        .map_err(|_| anyhow::anyhow!("the system gives no random bytes"))?;
     Ok(STANDARD.encode(bytes))
 }
 
@@ -115,9 +147,11 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).inspect_err(|_| {
-        let _ = fs::remove_file(path); // it was created above
-    })
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .inspect_err(|_| {
+            let _ = fs::remove_file(path); // it was created above
+        })
 }
 
 #[cfg(test)]
@@ -126,9 +160,15 @@ mod tests {
 
     #[test]
     fn a_path_is_quoted_as_one_word_for_a_shell() {
-        assert_eq!(quoted(Path::new("/etc/tidings/tidings.toml")), "/etc/tidings/tidings.toml");
+        assert_eq!(
+            quoted(Path::new("/etc/tidings/tidings.toml")),
+            "/etc/tidings/tidings.toml"
+        );
         assert_eq!(quoted(Path::new("my server.toml")), "'my server.toml'");
-        assert_eq!(quoted(Path::new("ann's $HOME.toml")), r"'ann'\''s $HOME.toml'");
+        assert_eq!(
+            quoted(Path::new("ann's $HOME.toml")),
+            r"'ann'\''s $HOME.toml'"
+        );
     }
 
     #[test]

@@ -75,9 +75,16 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<
     match &arguments.what {
         What::Stats { directory, json } => stats::run(&directory.open()?.stats(), *json, out),
         What::Verify { directory } => verify(directory, out),
-        What::Export { directory, after, topic } => {
-            export::run(&directory.open()?, after.as_deref(), topic.as_ref(), &mut std::io::BufWriter::new(out))
-        }
+        What::Export {
+            directory,
+            after,
+            topic,
+        } => export::run(
+            &directory.open()?,
+            after.as_deref(),
+            topic.as_ref(),
+            &mut std::io::BufWriter::new(out),
+        ),
     }
 }
 
@@ -95,6 +102,9 @@ fn verify(directory: &Directory, out: &mut dyn Write) -> anyhow::Result<()> {
     }
     let (events, receipts) = (report.events, report.receipts);
     let shown = plain(&directory.path.display().to_string());
-    writeln!(out, "{shown}: {events} events and {receipts} receipts, none damaged")?;
+    writeln!(
+        out,
+        "{shown}: {events} events and {receipts} receipts, none damaged"
+    )?;
     Ok(())
 }

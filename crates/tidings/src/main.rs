@@ -51,7 +51,11 @@ fn main() -> ExitCode {
 
 fn main_with(arguments: Vec<OsString>) -> ExitCode {
     // Docker reserves 2, so a health check must not end with it.
-    let usage_error = if arguments.get(1).is_some_and(|word| word == "health") { 1 } else { 2 };
+    let usage_error = if arguments.get(1).is_some_and(|word| word == "health") {
+        1
+    } else {
+        2
+    };
     let matches = match parsed().try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => return refuse(&error, usage_error),
@@ -82,17 +86,24 @@ fn command() -> Command {
         help::settings(Command::new("serve")).about("Run the server (the default)"),
         init::Arguments::augment_args(Command::new("init"))
             .about("Write a commented tidings.toml with a new secret; never overwrites"),
-        check::arguments(Command::new("check")).about("Report what is wrong or unwise in the settings and the machine"),
-        help::settings(Command::new("config")).about("Print the effective settings and where each came from"),
-        health::arguments(Command::new("health")).about("Ask a server whether it is ready; exits with 0 or 1"),
+        check::arguments(Command::new("check"))
+            .about("Report what is wrong or unwise in the settings and the machine"),
+        help::settings(Command::new("config"))
+            .about("Print the effective settings and where each came from"),
+        health::arguments(Command::new("health"))
+            .about("Ask a server whether it is ready; exits with 0 or 1"),
         demo::Arguments::augment_args(Command::new("demo"))
             .about("Publish the events of an imaginary shop to a running server"),
-        token::arguments(Command::new("token")).about("Sign a token that a server with the same settings accepts"),
-        publish::Arguments::augment_args(Command::new("publish")).about("Publish to a running server"),
-        tail::Arguments::augment_args(Command::new("tail")).about("Follow a stream of a running server"),
+        token::arguments(Command::new("token"))
+            .about("Sign a token that a server with the same settings accepts"),
+        publish::Arguments::augment_args(Command::new("publish"))
+            .about("Publish to a running server"),
+        tail::Arguments::augment_args(Command::new("tail"))
+            .about("Follow a stream of a running server"),
         journal::Arguments::augment_args(Command::new("journal"))
             .about("Look into the log of a server that is not running"),
-        bench::Arguments::augment_args(Command::new("bench")).about("Load a running server and measure"),
+        bench::Arguments::augment_args(Command::new("bench"))
+            .about("Load a running server and measure"),
         doctor::Arguments::augment_args(Command::new("doctor"))
             .about("Measure what proxies do to streams, and say how to fix it"),
         help::command(),
@@ -109,24 +120,47 @@ fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     check_clock()?;
     let mut out = std::io::stdout();
     match matches.subcommand() {
-        Some(("init", matches)) => init::run(&init::Arguments::from_arg_matches(matches)?, &mut out),
+        Some(("init", matches)) => {
+            init::run(&init::Arguments::from_arg_matches(matches)?, &mut out)
+        }
         Some(("check", matches)) => {
-            return check::run(&check::Arguments::from_arg_matches(matches)?, flags_from(matches), &mut out);
+            return check::run(
+                &check::Arguments::from_arg_matches(matches)?,
+                flags_from(matches),
+                &mut out,
+            );
         }
         Some(("config", matches)) => config::run(&load(flags_from(matches))?, &mut out),
         Some(("token", matches)) => {
             let arguments = token::Arguments::from_arg_matches(matches)?;
-            token::run(arguments, &load(flags_from(matches))?, Clock::system().now(), &mut out)
+            token::run(
+                arguments,
+                &load(flags_from(matches))?,
+                Clock::system().now(),
+                &mut out,
+            )
         }
-        Some(("publish", matches)) => publish::run(&publish::Arguments::from_arg_matches(matches)?, &mut out),
+        Some(("publish", matches)) => {
+            publish::run(&publish::Arguments::from_arg_matches(matches)?, &mut out)
+        }
         Some(("demo", matches)) => demo::run(demo::Arguments::from_arg_matches(matches)?, &mut out),
         Some(("tail", matches)) => tail::run(tail::Arguments::from_arg_matches(matches)?),
-        Some(("journal", matches)) => journal::run(&journal::Arguments::from_arg_matches(matches)?, &mut out),
-        Some(("bench", matches)) => bench::run(&bench::Arguments::from_arg_matches(matches)?, &mut out),
-        Some(("health", matches)) => {
-            return health::run(health::Arguments::from_arg_matches(matches)?, flags_from(matches), &mut out);
+        Some(("journal", matches)) => {
+            journal::run(&journal::Arguments::from_arg_matches(matches)?, &mut out)
         }
-        Some(("doctor", matches)) => return doctor::run(doctor::Arguments::from_arg_matches(matches)?, &mut out),
+        Some(("bench", matches)) => {
+            bench::run(&bench::Arguments::from_arg_matches(matches)?, &mut out)
+        }
+        Some(("health", matches)) => {
+            return health::run(
+                health::Arguments::from_arg_matches(matches)?,
+                flags_from(matches),
+                &mut out,
+            );
+        }
+        Some(("doctor", matches)) => {
+            return doctor::run(doctor::Arguments::from_arg_matches(matches)?, &mut out);
+        }
         Some((_, matches)) => serve::run(flags_from(matches)),
         None => serve::run(flags_from(matches)),
     }
@@ -164,7 +198,9 @@ fn missing(error: &clap::Error) -> Option<String> {
 
 /// Returns whether the reader of the output has closed it (`| head`), which is not a failure.
 fn is_closed_output(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 #[cfg(test)]
@@ -174,7 +210,9 @@ mod tests {
     fn named(words: &[&str]) -> Result<String, String> {
         let matches = parsed().try_get_matches_from([&["tidings"], words].concat());
         let name = |matches: ArgMatches| matches.subcommand_name().unwrap_or("none").to_owned();
-        let words = |error| missing(&error).or_else(|| refused_arguments(&error).map(|refused| refused.to_string()));
+        let words = |error| {
+            missing(&error).or_else(|| refused_arguments(&error).map(|refused| refused.to_string()))
+        };
         matches.map(name).map_err(|error| words(error).unwrap())
     }
 

@@ -10,7 +10,15 @@ use tidings_settings::setting::Setting;
 use tidings_settings::wrap::wrap;
 
 /// The settings that are set most often, in the order in which an operator needs them.
-const USUAL: [&str; 7] = ["app_env", "host", "port", "data_dir", "jwt_secret", "cors_origin", "trusted_proxies"];
+const USUAL: [&str; 7] = [
+    "app_env",
+    "host",
+    "port",
+    "data_dir",
+    "jwt_secret",
+    "cors_origin",
+    "trusted_proxies",
+];
 
 /// The longest line, in characters: the width of most terminals.
 const WIDTH: usize = 80;
@@ -19,13 +27,21 @@ const WIDTH: usize = 80;
 /// section.
 pub(crate) fn overview() -> String {
     let table = table();
-    let usual = USUAL.iter().filter_map(|key| table.iter().find(|setting| setting.key == *key));
-    let usual: Vec<_> = usual.map(|setting| (flag(setting), in_short(setting))).collect();
+    let usual = USUAL
+        .iter()
+        .filter_map(|key| table.iter().find(|setting| setting.key == *key));
+    let usual: Vec<_> = usual
+        .map(|setting| (flag(setting), in_short(setting)))
+        .collect();
     let mut page = "The usual settings:\n".to_owned();
     rows(&mut page, &usual);
-    page.push_str("\nAll settings; --host is HOST in the environment and .env, host in tidings.toml:\n");
+    page.push_str(
+        "\nAll settings; --host is HOST in the environment and .env, host in tidings.toml:\n",
+    );
     let sections = SECTIONS.map(|section| {
-        let settings = table.iter().filter(|setting| setting.section == section.title);
+        let settings = table
+            .iter()
+            .filter(|setting| setting.section == section.title);
         let names: Vec<_> = settings.map(Setting::flag).collect();
         (section.title.to_owned(), names.join(", "))
     });
@@ -41,13 +57,21 @@ fn flag(setting: &Setting) -> String {
 /// Returns the first clause of a setting's description.
 fn in_short(setting: &Setting) -> String {
     let about = setting.about();
-    let end = [". ", ": ", ", ", " ("].iter().filter_map(|end| about.find(end)).min().unwrap_or(about.len());
+    let end = [". ", ": ", ", ", " ("]
+        .iter()
+        .filter_map(|end| about.find(end))
+        .min()
+        .unwrap_or(about.len());
     about[..end].trim_end_matches('.').to_owned()
 }
 
 /// Writes two columns, of which the second is wrapped.
 fn rows(page: &mut String, rows: &[(String, String)]) {
-    let column = 4 + rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let column = 4 + rows
+        .iter()
+        .map(|(name, _)| name.len())
+        .max()
+        .unwrap_or_default();
     for (name, text) in rows {
         let mut name = format!("  {name}");
         for line in wrap(text, WIDTH - column) {
@@ -66,12 +90,22 @@ mod tests {
         let page = overview();
         let (usual, all) = page.split_once("\n\n").unwrap();
         for key in USUAL {
-            assert!(usual.contains(&format!("--{} <", key.replace('_', "-"))), "{key}\n{page}");
+            assert!(
+                usual.contains(&format!("--{} <", key.replace('_', "-"))),
+                "{key}\n{page}"
+            );
         }
         let names: Vec<_> = all.split([' ', ',', '\n']).collect();
         for setting in table() {
-            assert!(names.contains(&&*setting.flag()), "{}\n{page}", setting.flag());
+            assert!(
+                names.contains(&&*setting.flag()),
+                "{}\n{page}",
+                setting.flag()
+            );
         }
-        assert!(page.lines().all(|line| line.chars().count() <= WIDTH), "{page}");
+        assert!(
+            page.lines().all(|line| line.chars().count() <= WIDTH),
+            "{page}"
+        );
     }
 }

@@ -99,12 +99,16 @@ impl Proxy {
     /// Returns the proxy that is recognised by the head of an answer, if any.
     pub(crate) fn guess(headers: &HeaderMap) -> Option<Self> {
         let has = |name: &str, text: &str| {
-            headers
-                .get_all(name)
-                .iter()
-                .any(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase().contains(text))
+            headers.get_all(name).iter().any(|value| {
+                String::from_utf8_lossy(value.as_bytes())
+                    .to_ascii_lowercase()
+                    .contains(text)
+            })
         };
-        SIGNS.iter().find(|(_, name, text)| has(name, text)).map(|(proxy, ..)| *proxy)
+        SIGNS
+            .iter()
+            .find(|(_, name, text)| has(name, text))
+            .map(|(proxy, ..)| *proxy)
     }
 }
 
@@ -145,48 +149,58 @@ impl Trouble {
     pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::Buffering => {
-                "Something between the server and its readers buffers events: readers get several at once and late, or none at \
-                 all. If no setting helps, look for a virus scanner or another filter that reads whole answers."
+                "Something between the server and its readers buffers events: readers get several \
+                 at once and late, or none at all. If no setting helps, look for a virus scanner \
+                 or another filter that reads whole answers."
             }
             Self::Compression => {
-                "The proxy compresses the stream, although it is marked no-transform. A compressor may buffer events, and keeps \
-                 a window of up to 256 KiB for each open stream."
+                "The proxy compresses the stream, although it is marked no-transform. A \
+                 compressor may buffer events, and keeps a window of up to 256 KiB for each open \
+                 stream."
             }
             Self::IdleCut => {
-                "The proxy closes streams that are idle for longer than its timeout. Readers reconnect and miss nothing, but \
-                 they do so again and again. The timeout must be longer than the server's HEARTBEAT_INTERVAL."
+                "The proxy closes streams that are idle for longer than its timeout. Readers \
+                 reconnect and miss nothing, but they do so again and again. The timeout must be \
+                 longer than the server's HEARTBEAT_INTERVAL."
             }
             Self::Path => {
-                "The server does not know the path that arrives: the proxy forwards it with a prefix that the server does not \
-                 expect, or without one that it expects. Either the proxy must remove the prefix, or BASE_PATH must name it."
+                "The server does not know the path that arrives: the proxy forwards it with a \
+                 prefix that the server does not expect, or without one that it expects. Either \
+                 the proxy must remove the prefix, or BASE_PATH must name it."
             }
             Self::Query => {
-                "The query of the URL did not arrive: streams do not have the topics that were asked for, and a token or a last \
-                 id in the URL is lost."
+                "The query of the URL did not arrive: streams do not have the topics that were \
+                 asked for, and a token or a last id in the URL is lost."
             }
             Self::Authorization => {
-                "The token did not arrive: readers are anonymous, and get no events that are for them alone."
+                "The token did not arrive: readers are anonymous, and get no events that are for \
+                 them alone."
             }
             Self::LastEventId => {
-                "The last id did not arrive: a reader that reconnects gets no event that it missed. As long as the proxy is not \
-                 fixed, clients can put the id into the URL, as ?lastEventId=."
+                "The last id did not arrive: a reader that reconnects gets no event that it \
+                 missed. As long as the proxy is not fixed, clients can put the id into the URL, \
+                 as ?lastEventId=."
             }
             Self::Address => {
-                "The server knows this client by the address of the proxy: all clients count as one address, and one of them \
-                 can use up the limits of all (MAX_CONNECTIONS_PER_IP, refused credentials). The proxy must send \
-                 X-Forwarded-For, and TRUSTED_PROXIES must contain the address from which the proxy connects."
+                "The server knows this client by the address of the proxy: all clients count as \
+                 one address, and one of them can use up the limits of all \
+                 (MAX_CONNECTIONS_PER_IP, refused credentials). The proxy must send \
+                 X-Forwarded-For, and TRUSTED_PROXIES must contain the address from which the \
+                 proxy connects."
             }
             Self::Headers => {
-                "The proxy changed the head of the answer: caches may keep the stream and show it to others, or a browser may \
-                 not recognise it as a stream."
+                "The proxy changed the head of the answer: caches may keep the stream and show it \
+                 to others, or a browser may not recognise it as a stream."
             }
             Self::Ending => {
-                "The server cut off a stream, but its body arrives as complete, as it does if the proxy speaks HTTP/1.0 to the \
-                 server. Some clients then never reconnect (fetch-event-source, httpx-sse, sseclient-py)."
+                "The server cut off a stream, but its body arrives as complete, as it does if the \
+                 proxy speaks HTTP/1.0 to the server. Some clients then never reconnect \
+                 (fetch-event-source, httpx-sse, sseclient-py)."
             }
             Self::Http1 => {
-                "Over HTTP/1.1 a browser opens at most six connections to an origin, in all its tabs together: with six open \
-                 streams, every other call waits. HTTP/2 has no such limit."
+                "Over HTTP/1.1 a browser opens at most six connections to an origin, in all its \
+                 tabs together: with six open streams, every other call waits. HTTP/2 has no such \
+                 limit."
             }
         }
     }
@@ -199,7 +213,10 @@ mod tests {
     use super::*;
 
     fn guess(name: &'static str, value: &'static str) -> Option<Proxy> {
-        let header = (HeaderName::from_static(name), HeaderValue::from_static(value));
+        let header = (
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
         Proxy::guess(&HeaderMap::from_iter([header]))
     }
 
@@ -210,7 +227,10 @@ mod tests {
         assert_eq!(guess("via", "1.1 Caddy"), Some(Proxy::Caddy));
         assert_eq!(guess("cf-ray", "8f2"), Some(Proxy::Cloudflare));
         assert_eq!(guess("server", "awselb/2.0"), Some(Proxy::Alb));
-        assert_eq!(guess("server", "Apache/2.4.66 (Debian)"), Some(Proxy::Apache));
+        assert_eq!(
+            guess("server", "Apache/2.4.66 (Debian)"),
+            Some(Proxy::Apache)
+        );
         assert_eq!(guess("server", "envoy"), Some(Proxy::Envoy));
         assert_eq!(guess("server", "gunicorn"), None);
     }

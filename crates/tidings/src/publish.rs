@@ -130,8 +130,12 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<
     let (path, body) = arguments.what.request()?;
     let client = arguments.remote.client()?;
     let key = HeaderValue::try_from(format!("{:032x}", rand::random::<u128>()))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answer = runtime.block_on(with_retries(async || client.post(&path, body.clone(), &key).await))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let answer = runtime.block_on(with_retries(async || {
+        client.post(&path, body.clone(), &key).await
+    }))?;
     writeln!(out, "{}", plain_json(&String::from_utf8_lossy(&answer)))?;
     Ok(())
 }
@@ -150,7 +154,10 @@ async fn with_retries(call: impl AsyncFn() -> Result<Bytes, Failure>) -> Result<
             return Err(failure);
         }
         let pause = wait(FIRST_WAIT, MAX_WAIT, failures, rand::random()).max(asked);
-        say(&format!("{failure}; trying again in {:.1} s", pause.as_secs_f64()));
+        say(&format!(
+            "{failure}; trying again in {:.1} s",
+            pause.as_secs_f64()
+        ));
         tokio::time::sleep(pause).await;
     }
 }
@@ -159,19 +166,40 @@ impl What {
     /// Returns the path and the body.
     fn request(&self) -> anyhow::Result<(String, Bytes)> {
         let (path, body) = match self {
-            Self::Notification { title, message, kind, to } => {
+            Self::Notification {
+                title,
+                message,
+                kind,
+                to,
+            } => {
                 let body = json!({ "title": title, "message": message, "type": kind });
-                (with_target("/notifications/send", to.as_deref()), body.to_string())
+                (
+                    with_target("/notifications/send", to.as_deref()),
+                    body.to_string(),
+                )
             }
-            Self::Update { entity, action, data, to } => {
-                let body = serde_json::to_string(&Update { entity, action, data })?;
+            Self::Update {
+                entity,
+                action,
+                data,
+                to,
+            } => {
+                let body = serde_json::to_string(&Update {
+                    entity,
+                    action,
+                    data,
+                })?;
                 (with_target("/realtime/update", to.as_deref()), body)
             }
             Self::Message { room, text } => {
                 let body = json!({ "roomId": room, "message": text, "type": "text" });
                 ("/chat/message".to_owned(), body.to_string())
             }
-            Self::Status { service, status, message } => {
+            Self::Status {
+                service,
+                status,
+                message,
+            } => {
                 let mut body = json!({ "service": service, "status": status });
                 if let Some(message) = message {
                     body["message"] = json!(message);
@@ -192,7 +220,14 @@ impl What {
 pub(super) fn with_target(path: &str, target: Option<&str>) -> String {
     target.map_or_else(
         || path.to_owned(),
-        |user| format!("{path}?{}", Serializer::new(String::new()).append_pair("targetUserId", user).finish()),
+        |user| {
+            format!(
+                "{path}?{}",
+                Serializer::new(String::new())
+                    .append_pair("targetUserId", user)
+                    .finish()
+            )
+        },
     )
 }
 
@@ -202,7 +237,10 @@ fn read(body: &str) -> anyhow::Result<Bytes> {
         return Ok(Bytes::copy_from_slice(body.as_bytes()));
     }
     let mut bytes = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut bytes).context("standard input can't be read")?;
+    std::io::stdin()
+        .lock()
+        .read_to_end(&mut bytes)
+        .context("standard input can't be read")?;
     Ok(bytes.into())
 }
 

@@ -59,7 +59,10 @@ impl Remote {
 
     /// The token that was given.
     pub(super) fn token(&self) -> Option<&str> {
-        self.token.as_deref().map(str::trim).filter(|token| !token.is_empty())
+        self.token
+            .as_deref()
+            .map(str::trim)
+            .filter(|token| !token.is_empty())
     }
 
     /// Returns a client without a token.

@@ -30,19 +30,34 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
         tracing::warn!("{warning}");
     }
     let (notifier, unusual) = Notifier::from_environment();
-    for warning in unusual.into_iter().chain(unusual_sockets(loaded, &inherited)) {
+    for warning in unusual
+        .into_iter()
+        .chain(unusual_sockets(loaded, &inherited))
+    {
         tracing::warn!("{warning}");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let ended = runtime.block_on(async {
         let traces = Export::start();
         notifier.starting("opening the journal");
-        let builder = Server::builder().reloadable(loaded, read).tracer(traces.tracer()).notifier(notifier);
+        let builder = Server::builder()
+            .reloadable(loaded, read)
+            .tracer(traces.tracer())
+            .notifier(notifier);
         let server = builder.inherited(inherited).build()?;
-        let stop = signals::listen(&mut handlers, loaded.config.lifecycle.shutdown_timeout, server.handle())?;
+        let stop = signals::listen(
+            &mut handlers,
+            loaded.config.lifecycle.shutdown_timeout,
+            server.handle(),
+        )?;
         tidings_telemetry::say(&banner(loaded, &server, traces.endpoint()));
         #[cfg(unix)]
-        tokio::spawn(supervisor::keep_running("memory", memory::collect_after_load));
+        tokio::spawn(supervisor::keep_running(
+            "memory",
+            memory::collect_after_load,
+        ));
         let ended = server.run(stop.cancelled_owned()).await;
         traces.flush().await;
         ended?;
@@ -59,16 +74,25 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
 pub(super) fn unusual_sockets(loaded: &Loaded, inherited: &[TcpListener]) -> Option<String> {
     // Valid variables were removed from the environment when the sockets were taken over.
     if let Some(listen_fds) = std::env::var_os("LISTEN_FDS").filter(|number| !number.is_empty()) {
-        return Some(format!("LISTEN_FDS={} is no number: no socket was taken over", listen_fds.display()));
+        return Some(format!(
+            "LISTEN_FDS={} is no number: no socket was taken over",
+            listen_fds.display()
+        ));
     }
-    let ports: Vec<_> =
-        inherited.iter().filter_map(|listener| listener.local_addr().ok()).map(|address| address.port()).collect();
+    let ports: Vec<_> = inherited
+        .iter()
+        .filter_map(|listener| listener.local_addr().ok())
+        .map(|address| address.port())
+        .collect();
     let asked = loaded.config.http.port;
-    let is_asked = loaded.origin("PORT").is_some_and(|origin| *origin != Origin::Default);
+    let is_asked = loaded
+        .origin("PORT")
+        .is_some_and(|origin| *origin != Origin::Default);
     (is_asked && !ports.is_empty() && !ports.contains(&asked)).then(|| {
         format!(
-            "PORT={asked} has no effect: the sockets were passed to this process (LISTEN_FDS), and listen on port {}; change the \
-             port where they are opened (ListenStream= of tidings.socket)",
+            "PORT={asked} has no effect: the sockets were passed to this process (LISTEN_FDS), \
+             and listen on port {}; change the port where they are opened (ListenStream= of \
+             tidings.socket)",
             ports[0]
         )
     })
@@ -80,8 +104,13 @@ fn banner(loaded: &Loaded, server: &Server, traces: Option<&str>) -> String {
     let base = config.http.base_path.as_deref().unwrap_or_default();
     let mut addresses = server.addresses();
     addresses.sort_by_key(std::net::SocketAddr::is_ipv6);
-    let port = addresses.first().map_or(config.http.port, std::net::SocketAddr::port);
-    let urls: Vec<_> = addresses.iter().map(|address| format!("http://{address}{base}")).collect();
+    let port = addresses
+        .first()
+        .map_or(config.http.port, std::net::SocketAddr::port);
+    let urls: Vec<_> = addresses
+        .iter()
+        .map(|address| format!("http://{address}{base}"))
+        .collect();
     let mut rows = vec![
         ("listening", urls.join("  ")),
         ("streams", server.streams().join("  ")),
@@ -92,9 +121,15 @@ fn banner(loaded: &Loaded, server: &Server, traces: Option<&str>) -> String {
     rows.extend(traces.map(|endpoint| ("traces", endpoint.to_owned())));
     if config.auth.demo {
         rows.push(("token", demo::TOKEN.to_owned()));
-        rows.push(("", "(user test123, an admin; demo tokens are for development)".to_owned()));
+        rows.push((
+            "",
+            "(user test123, an admin; demo tokens are for development)".to_owned(),
+        ));
     }
-    let mut banner = format!("\n  Tidings {} – http://localhost:{port}{base}\n\n", crate::VERSION);
+    let mut banner = format!(
+        "\n  Tidings {} – http://localhost:{port}{base}\n\n",
+        crate::VERSION
+    );
     for (name, value) in rows {
         let _ = writeln!(banner, "  {name:<9}  {value}");
     }
@@ -106,6 +141,10 @@ fn journal(loaded: &Loaded) -> String {
     let value = |name| loaded.value(name).unwrap_or_default();
     match loaded.config.journal.home {
         Home::Memory => "in memory, lost when the process ends".to_owned(),
-        Home::Disk => format!("{}, on disk, sync {}", value("DATA_DIR"), value("JOURNAL_SYNC")),
+        Home::Disk => format!(
+            "{}, on disk, sync {}",
+            value("DATA_DIR"),
+            value("JOURNAL_SYNC")
+        ),
     }
 }

@@ -23,7 +23,8 @@ use super::terminal::say;
 
 /// The bounds of the wait that a server may ask for: a shorter one would overload it, and a longer
 /// one would look as if the stream had ended.
-const RETRY_RANGE: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_mins(1);
+const RETRY_RANGE: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_mins(1);
 
 /// The wait if the stream contains no `retry:`.
 const DEFAULT_RETRY: Duration = Duration::from_secs(3);
@@ -39,7 +40,8 @@ const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(25);
 
 /// The bounds to which an announced heartbeat interval is clamped: a busy network may deliver
 /// nothing for a second, and after too long an interval no dead connection would be detected.
-const HEARTBEAT_RANGE: std::ops::RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_hours(1);
+const HEARTBEAT_RANGE: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(500)..=Duration::from_hours(1);
 
 /// What to follow and how to show it.
 #[derive(clap::Args)]
@@ -111,13 +113,35 @@ struct ControlData {
 
 /// Follows a stream until it ends for good. Ctrl-c is not an error: it ends the process with 0.
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Arguments { remote, path, anonymous, after, count, events, json, quiet } = arguments;
-    let client = if anonymous { remote.anonymous() } else { remote.client() }?;
+    let Arguments {
+        remote,
+        path,
+        anonymous,
+        after,
+        count,
+        events,
+        json,
+        quiet,
+    } = arguments;
+    let client = if anonymous {
+        remote.anonymous()
+    } else {
+        remote.client()
+    }?;
     let out = std::io::stdout().lock();
-    let printer = Printer { out, json, quiet, events, left: count.map(NonZeroU64::get) };
+    let printer = Printer {
+        out,
+        json,
+        quiet,
+        events,
+        left: count.map(NonZeroU64::get),
+    };
     // The worker thread handles ctrl-c even while this thread is blocked by a reader of standard
     // output that reads nothing.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         tokio::spawn(async {
             if tokio::signal::ctrl_c().await.is_ok() {
@@ -130,7 +154,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 impl<W: std::io::Write> Tail<W> {
     fn new(path: String, after: Option<String>, printer: Printer<W>) -> Self {
-        Self { path, printer, cursor: after, retry: DEFAULT_RETRY, failures: 0 }
+        Self {
+            path,
+            printer,
+            cursor: after,
+            retry: DEFAULT_RETRY,
+            failures: 0,
+        }
     }
 
     /// Opens the stream again and again. Fails if the stream ends for good, and if standard output
@@ -143,13 +173,18 @@ impl<W: std::io::Write> Tail<W> {
                     End::Final(why) => anyhow::bail!(why),
                     End::Broken(why) => (why, Duration::ZERO),
                 },
-                Err(failure) if failure.is_temporary() => (failure.to_string(), failure.retry_after()),
+                Err(failure) if failure.is_temporary() => {
+                    (failure.to_string(), failure.retry_after())
+                }
                 Err(failure) => return Err(failure.into()),
             };
             let pause = wait(self.retry, MAX_WAIT, self.failures, rand::random());
             let pause = pause.max(asked.min(*RETRY_RANGE.end()));
             self.failures = self.failures.saturating_add(1);
-            say(&format!("{why}; trying again in {:.1} s", pause.as_secs_f64()));
+            say(&format!(
+                "{why}; trying again in {:.1} s",
+                pause.as_secs_f64()
+            ));
             tokio::time::sleep(pause).await;
         }
     }
@@ -170,7 +205,9 @@ impl<W: std::io::Write> Tail<W> {
                 Ok(Some(Err(_)) | None) => return Ok(End::Broken(why)),
                 Err(_) => {
                     let silence = idle_timeout.as_secs_f64();
-                    return Ok(End::Broken(format!("the connection is dead: nothing came for {silence:.1} s")));
+                    return Ok(End::Broken(format!(
+                        "the connection is dead: nothing came for {silence:.1} s"
+                    )));
                 }
             };
             decoder.push(&frame.into_data().unwrap_or_default());
@@ -180,19 +217,25 @@ impl<W: std::io::Write> Tail<W> {
                         if self.printer.print(&message)? {
                             return Ok(End::CountReached);
                         }
-                        let data = serde_json::from_str::<ControlData>(&message.data).unwrap_or_default();
+                        let data =
+                            serde_json::from_str::<ControlData>(&message.data).unwrap_or_default();
                         match apply_control(&message, &data) {
                             Some(End::Broken(announced)) => why = announced,
                             Some(end) => return Ok(end),
                             None => self.failures = 0,
                         }
-                        if let ("connected", Some(interval)) = (&*message.event, data.heartbeat_interval) {
+                        if let ("connected", Some(interval)) =
+                            (&*message.event, data.heartbeat_interval)
+                        {
                             let interval = Duration::from_millis(interval);
-                            idle_timeout =
-                                interval.clamp(*HEARTBEAT_RANGE.start(), *HEARTBEAT_RANGE.end()) * MISSED_HEARTBEATS;
+                            idle_timeout = interval
+                                .clamp(*HEARTBEAT_RANGE.start(), *HEARTBEAT_RANGE.end())
+                                * MISSED_HEARTBEATS;
                         }
                     }
-                    Ok(Decoded::Retry(retry)) => self.retry = retry.clamp(*RETRY_RANGE.start(), *RETRY_RANGE.end()),
+                    Ok(Decoded::Retry(retry)) => {
+                        self.retry = retry.clamp(*RETRY_RANGE.start(), *RETRY_RANGE.end());
+                    }
                     Ok(Decoded::Comment(_)) => {}
                     // After reconnecting, the same bytes would arrive again.
                     Err(error) => return Ok(End::Final(error.to_string())),
@@ -218,7 +261,11 @@ fn apply_control(message: &Message, data: &ControlData) -> Option<End> {
         }
         ("busy" | "expired" | "revoked" | "slow" | "draining", Some(reconnect)) => {
             let why = format!("the server ended the stream: {} ({reason})", message.event);
-            Some(if reconnect { End::Broken(why) } else { End::Final(why) })
+            Some(if reconnect {
+                End::Broken(why)
+            } else {
+                End::Final(why)
+            })
         }
         _ => None,
     }

@@ -48,7 +48,11 @@ pub(super) fn plain_json(json: &str) -> String {
 fn escaped(text: &str, write: impl Fn(&mut String, char)) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
-        if is_unsafe(c) { write(&mut plain, c) } else { plain.push(c) }
+        if is_unsafe(c) {
+            write(&mut plain, c);
+        } else {
+            plain.push(c);
+        }
     }
     plain
 }
@@ -74,7 +78,10 @@ mod tests {
     #[test]
     fn a_cause_is_named_once() {
         let cause = || std::io::Error::other("no room");
-        assert_eq!(with_causes(&anyhow::Error::from(cause()).context("writing")), "writing: no room");
+        assert_eq!(
+            with_causes(&anyhow::Error::from(cause()).context("writing")),
+            "writing: no room"
+        );
         assert_eq!(
             with_causes(&anyhow::Error::from(cause()).context("can't write: no room. Make some")),
             "can't write: no room. Make some"
@@ -83,7 +90,10 @@ mod tests {
 
     #[test]
     fn characters_that_control_a_terminal_are_escaped() {
-        assert_eq!(plain("a\u{1b}[31mred\u{9b}2J\u{7f}\r\n\t"), r"a\u001b[31mred\u009b2J\u007f\r\n\t");
+        assert_eq!(
+            plain("a\u{1b}[31mred\u{9b}2J\u{7f}\r\n\t"),
+            r"a\u001b[31mred\u009b2J\u007f\r\n\t"
+        );
         assert_eq!(plain("\u{202e}drow\u{2066}"), r"\u202edrow\u2066");
         assert_eq!(plain("für Ånna 🎉"), "für Ånna 🎉");
     }

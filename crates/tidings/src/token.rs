@@ -17,7 +17,13 @@ use crate::flags::flags;
 
 /// The settings that the help lists, because they matter for a token. All others are accepted too,
 /// because they are in the same file, but a list of ports and journals would help nobody here.
-const LISTED: [&str; 5] = ["config", "jwt_secret", "jwt_issuer", "jwt_audience", EXPIRES_IN];
+const LISTED: [&str; 5] = [
+    "config",
+    "jwt_secret",
+    "jwt_issuer",
+    "jwt_audience",
+    EXPIRES_IN,
+];
 
 const EXPIRES_IN: &str = "jwt_expires_in";
 
@@ -53,15 +59,27 @@ pub(super) fn arguments(command: Command) -> Command {
 }
 
 /// Signs a token that is valid from `now`, and writes it as a line.
-pub(super) fn run(arguments: Arguments, loaded: &Loaded, now: Timestamp, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(super) fn run(
+    arguments: Arguments,
+    loaded: &Loaded,
+    now: Timestamp,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
     for warning in &loaded.warnings {
         say(&format!("warning: {warning}"));
     }
-    let config::Auth { jwt_secret, jwt_issuers, jwt_audiences, jwt_expires_in, .. } = &loaded.config.auth;
+    let config::Auth {
+        jwt_secret,
+        jwt_issuers,
+        jwt_audiences,
+        jwt_expires_in,
+        ..
+    } = &loaded.config.auth;
     let Some(secret) = jwt_secret else {
         bail!(
-            "JWT_SECRET is not set, so there is nothing to sign with: set it to the secret of the server, in the environment, \
-             .env or tidings.toml (a server in development also accepts the demo token, {})",
+            "JWT_SECRET is not set, so there is nothing to sign with: set it to the secret of the \
+             server, in the environment, .env or tidings.toml (a server in development also \
+             accepts the demo token, {})",
             demo::TOKEN
         );
     };
@@ -74,7 +92,11 @@ pub(super) fn run(arguments: Arguments, loaded: &Loaded, now: Timestamp, out: &m
         issuer: jwt_issuers.first().cloned(),
         audience: jwt_audiences.first().cloned(),
     };
-    writeln!(out, "{}", mint::mint(secret.expose().as_bytes(), &claims, now)?)?;
+    writeln!(
+        out,
+        "{}",
+        mint::mint(secret.expose().as_bytes(), &claims, now)?
+    )?;
     Ok(())
 }
 
@@ -93,9 +115,14 @@ mod tests {
 
     fn minted(words: &[&str]) -> Result<String, String> {
         let words = [&["token"], words].concat();
-        let matches =
-            arguments(Command::new("token")).try_get_matches_from(words).map_err(|error| error.to_string())?;
-        let loaded = Config::load(flags_from(&matches), std::iter::empty(), Path::new("/nonexistent"));
+        let matches = arguments(Command::new("token"))
+            .try_get_matches_from(words)
+            .map_err(|error| error.to_string())?;
+        let loaded = Config::load(
+            flags_from(&matches),
+            std::iter::empty(),
+            Path::new("/nonexistent"),
+        );
         let loaded = loaded.map_err(|error| error.to_string())?;
         let arguments = Arguments::from_arg_matches(&matches).unwrap();
         let mut out = Vec::new();
@@ -115,8 +142,20 @@ mod tests {
     #[test]
     fn a_server_with_the_same_settings_accepts_the_token_and_its_claims() {
         let secret = format!("--jwt-secret={SECRET}");
-        let settings = [&secret, "--jwt-issuer=one,two", "--jwt-audience=here", "--expires-in=2h"];
-        let user = ["--sub=ann", "--username=Ann", "--email=ann@example.com", "--role=user,editor", "--role", "admin"];
+        let settings = [
+            &secret,
+            "--jwt-issuer=one,two",
+            "--jwt-audience=here",
+            "--expires-in=2h",
+        ];
+        let user = [
+            "--sub=ann",
+            "--username=Ann",
+            "--email=ann@example.com",
+            "--role=user,editor",
+            "--role",
+            "admin",
+        ];
         let line = minted(&[&settings[..], &user].concat()).unwrap();
         let jwt = jwt::Options {
             secret: SECRET.into(),
@@ -126,28 +165,47 @@ mod tests {
         };
         let query = format!("token={}", line.strip_suffix('\n').unwrap());
         let credential = Credential::find(&http::HeaderMap::new(), Some(&query), None, false);
-        let server = Authenticator::new(&Options { demo: false, jwt: Some(jwt) });
+        let server = Authenticator::new(&Options {
+            demo: false,
+            jwt: Some(jwt),
+        });
         let identity = server.required(credential.as_ref(), now()).unwrap();
         assert_eq!(identity.id.as_str(), "ann");
         assert_eq!(identity.username, "Ann");
         assert_eq!(identity.email.as_deref(), Some("ann@example.com"));
         assert_eq!(identity.roles, ["user", "editor", "admin"]);
-        let lives = identity.expires.unwrap().refused_from().duration_since(now());
+        let lives = identity
+            .expires
+            .unwrap()
+            .refused_from()
+            .duration_since(now());
         assert_eq!(lives.as_secs(), 2 * 60 * 60 + 30);
     }
 
     #[test]
     fn without_a_secret_the_error_says_what_to_set() {
         let refused = minted(&["--sub=ann"]).unwrap_err();
-        assert!(refused.starts_with("JWT_SECRET is not set") && refused.contains(demo::TOKEN), "{refused}");
+        assert!(
+            refused.starts_with("JWT_SECRET is not set") && refused.contains(demo::TOKEN),
+            "{refused}"
+        );
     }
 
     #[test]
     fn values_that_no_server_would_accept_are_refused() {
         let secret = format!("--jwt-secret={SECRET}");
-        for wrong in ["--sub=", "--sub=a\nb", "--role=", "--expires-in=never", "--expires-in=0"] {
-            let words =
-                if wrong.starts_with("--sub") { vec![&*secret, wrong] } else { vec![&*secret, "--sub=ann", wrong] };
+        for wrong in [
+            "--sub=",
+            "--sub=a\nb",
+            "--role=",
+            "--expires-in=never",
+            "--expires-in=0",
+        ] {
+            let words = if wrong.starts_with("--sub") {
+                vec![&*secret, wrong]
+            } else {
+                vec![&*secret, "--sub=ann", wrong]
+            };
             assert!(minted(&words).is_err(), "{wrong}");
         }
         assert!(minted(&[&secret]).unwrap_err().contains("--sub"));
@@ -155,8 +213,13 @@ mod tests {
 
     #[test]
     fn help_shows_only_the_settings_that_matter_for_a_token() {
-        let help = arguments(Command::new("token")).render_long_help().to_string();
-        assert!(help.contains("--jwt-secret") && help.contains("--expires-in"), "{help}");
+        let help = arguments(Command::new("token"))
+            .render_long_help()
+            .to_string();
+        assert!(
+            help.contains("--jwt-secret") && help.contains("--expires-in"),
+            "{help}"
+        );
         assert!(!help.contains("--heartbeat-interval"), "{help}");
     }
 }

@@ -45,7 +45,8 @@ pub struct Export(Option<Running>);
 
 /// A running exporter.
 struct Running {
-    /// Never dropped, because its `drop` waits for the collector, for longer than [`FLUSH_TIMEOUT`].
+    /// Never dropped, because its `drop` waits for the collector, for longer than
+    /// [`FLUSH_TIMEOUT`].
     provider: ManuallyDrop<SdkTracerProvider>,
     endpoint: String,
 }
@@ -79,7 +80,9 @@ impl Export {
     /// Starts the exporter on the current runtime, if the environment names a collector. Logs a
     /// warning if that fails, because a server without traces is better than none.
     pub fn start() -> Self {
-        let Some(endpoint) = endpoint(variable) else { return Self(None) };
+        let Some(endpoint) = endpoint(variable) else {
+            return Self(None);
+        };
         match Running::start(&endpoint) {
             Ok(running) => Self(Some(running)),
             Err(problem) => {
@@ -91,9 +94,15 @@ impl Export {
 
     /// Returns the tracer, which creates the spans.
     pub fn tracer(&self) -> Tracer {
-        let scope = || InstrumentationScope::builder("tidings").with_version(VERSION).build();
+        let scope = || {
+            InstrumentationScope::builder("tidings")
+                .with_version(VERSION)
+                .build()
+        };
         let running = self.0.as_ref();
-        running.map_or_else(Tracer::default, |running| Tracer::new(running.provider.tracer_with_scope(scope())))
+        running.map_or_else(Tracer::default, |running| {
+            Tracer::new(running.provider.tracer_with_scope(scope()))
+        })
     }
 
     /// Returns the address of the collector.
@@ -108,11 +117,16 @@ impl Export {
         let (done, flushed) = tokio::sync::oneshot::channel();
         // This is not a thread of the runtime, because the runtime would wait for it at its end
         // without a limit.
-        let flushing = std::thread::Builder::new().name("flush".to_owned()).spawn(move || {
-            let _ = done.send(provider.force_flush());
-        });
+        let flushing = std::thread::Builder::new()
+            .name("flush".to_owned())
+            .spawn(move || {
+                let _ = done.send(provider.force_flush());
+            });
         if flushing.is_err() || tokio::time::timeout(FLUSH_TIMEOUT, flushed).await.is_err() {
-            tracing::warn!(endpoint = running.endpoint, "the last traces are lost, because the collector was too slow");
+            tracing::warn!(
+                endpoint = running.endpoint,
+                "the last traces are lost, because the collector was too slow"
+            );
         }
     }
 }
@@ -126,36 +140,54 @@ impl Running {
             Some("https") => true,
             _ => bail!("the OTLP endpoint is not a URL with http:// or https://"),
         };
-        let has_user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
-        ensure!(!has_user, "the user in the OTLP endpoint would be ignored; set OTEL_EXPORTER_OTLP_HEADERS instead");
-        let has_invalid_port =
-            |authority: &http::uri::Authority| authority.port().is_none() && authority.as_str() != authority.host();
+        let has_user = uri
+            .authority()
+            .is_some_and(|authority| authority.as_str().contains('@'));
+        ensure!(
+            !has_user,
+            "the user in the OTLP endpoint would be ignored; set OTEL_EXPORTER_OTLP_HEADERS instead"
+        );
+        let has_invalid_port = |authority: &http::uri::Authority| {
+            authority.port().is_none() && authority.as_str() != authority.host()
+        };
         ensure!(
             !uri.authority().is_some_and(has_invalid_port),
             "the port of the OTLP endpoint is not a number up to 65535"
         );
         if let Some(exporter) = variable("OTEL_TRACES_EXPORTER") {
             ensure!(
-                exporter.split(',').any(|one| one.trim().eq_ignore_ascii_case("otlp")),
+                exporter
+                    .split(',')
+                    .any(|one| one.trim().eq_ignore_ascii_case("otlp")),
                 "OTEL_TRACES_EXPORTER={exporter} is not supported; it must be otlp or none"
             );
         }
         check_batch_settings()?;
         let of_traces_or_all = |name: &str| {
-            let names = [format!("OTEL_EXPORTER_OTLP_TRACES_{name}"), format!("OTEL_EXPORTER_OTLP_{name}")];
-            names.into_iter().find_map(|name| Some((variable(&name)?, name)))
+            let names = [
+                format!("OTEL_EXPORTER_OTLP_TRACES_{name}"),
+                format!("OTEL_EXPORTER_OTLP_{name}"),
+            ];
+            names
+                .into_iter()
+                .find_map(|name| Some((variable(&name)?, name)))
         };
         if let Some((protocol, name)) = of_traces_or_all("PROTOCOL") {
-            ensure!(protocol == "http/protobuf", "{name}={protocol} is not supported; it must be http/protobuf");
+            ensure!(
+                protocol == "http/protobuf",
+                "{name}={protocol} is not supported; it must be http/protobuf"
+            );
         }
         let timeout = match of_traces_or_all("TIMEOUT") {
-            Some((ms, name)) => {
-                Duration::from_millis(ms.parse().with_context(|| format!("{name}={ms} is not a number"))?)
-            }
+            Some((ms, name)) => Duration::from_millis(
+                ms.parse()
+                    .with_context(|| format!("{name}={ms} is not a number"))?,
+            ),
             None => DEFAULT_EXPORT_TIMEOUT,
         };
         let shown = shown(&uri);
-        let client = CollectorClient::new(https, timeout).context("can't create an HTTP client for the collector")?;
+        let client = CollectorClient::new(https, timeout)
+            .context("can't create an HTTP client for the collector")?;
         let cause = client.cause.clone();
         let exporter = SpanExporter::builder()
             .with_http()
@@ -164,9 +196,20 @@ impl Running {
             .with_timeout(timeout)
             .with_http_client(client)
             .build()?;
-        let exporter = ReportingExporter { exporter, cause, endpoint: shown.clone(), losses: Mutex::default() };
-        let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource()).build();
-        Ok(Self { provider: ManuallyDrop::new(provider), endpoint: shown })
+        let exporter = ReportingExporter {
+            exporter,
+            cause,
+            endpoint: shown.clone(),
+            losses: Mutex::default(),
+        };
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(exporter)
+            .with_resource(resource())
+            .build();
+        Ok(Self {
+            provider: ManuallyDrop::new(provider),
+            endpoint: shown,
+        })
     }
 }
 
@@ -179,8 +222,13 @@ fn check_batch_settings() -> anyhow::Result<()> {
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", MAX_SPANS),
     ] {
         let Some(text) = variable(name) else { continue };
-        let number: u64 = text.parse().with_context(|| format!("{name}={text} is not a number"))?;
-        ensure!((1..=max).contains(&number), "{name}={text} is not between 1 and {max}");
+        let number: u64 = text
+            .parse()
+            .with_context(|| format!("{name}={text} is not a number"))?;
+        ensure!(
+            (1..=max).contains(&number),
+            "{name}={text} is not between 1 and {max}"
+        );
     }
     Ok(())
 }
@@ -188,10 +236,16 @@ fn check_batch_settings() -> anyhow::Result<()> {
 /// Returns the attributes of the server. The standard variables override these defaults, and
 /// `OTEL_SERVICE_NAME` overrides all other variables.
 fn resource() -> Resource {
-    let defaults = [KeyValue::new("service.name", "tidings"), KeyValue::new("service.version", VERSION)];
+    let defaults = [
+        KeyValue::new("service.name", "tidings"),
+        KeyValue::new("service.version", VERSION),
+    ];
     let builder = Resource::builder_empty()
         .with_attributes(defaults)
-        .with_detectors(&[Box::new(TelemetryResourceDetector), Box::new(EnvResourceDetector::new())]);
+        .with_detectors(&[
+            Box::new(TelemetryResourceDetector),
+            Box::new(EnvResourceDetector::new()),
+        ]);
     match variable("OTEL_SERVICE_NAME") {
         Some(name) => builder.with_service_name(name).build(),
         None => builder.build(),
@@ -200,8 +254,14 @@ fn resource() -> Resource {
 
 /// Formats an address without the parts that may contain a secret.
 fn shown(uri: &Uri) -> String {
-    let port = uri.port().map(|port| format!(":{port}")).unwrap_or_default();
-    let (scheme, host) = (uri.scheme_str().unwrap_or_default(), uri.host().unwrap_or_default());
+    let port = uri
+        .port()
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
+    let (scheme, host) = (
+        uri.scheme_str().unwrap_or_default(),
+        uri.host().unwrap_or_default(),
+    );
     format!("{scheme}://{host}{port}{}", uri.path())
 }
 
@@ -213,7 +273,11 @@ impl opentelemetry_sdk::trace::SpanExporter for ReportingExporter {
         match exported {
             Ok(()) => {
                 if let Some(lost) = losses.recovered() {
-                    tracing::info!(endpoint = self.endpoint, lost, "the collector accepts traces again");
+                    tracing::info!(
+                        endpoint = self.endpoint,
+                        lost,
+                        "the collector accepts traces again"
+                    );
                 }
             }
             Err(error) => {
@@ -249,7 +313,10 @@ impl Losses {
     fn lost(&mut self, spans: usize, now: Instant) -> Option<usize> {
         self.is_failing = true;
         self.unreported += spans;
-        if self.last_report.is_some_and(|last| now < last + REPORT_INTERVAL) {
+        if self
+            .last_report
+            .is_some_and(|last| now < last + REPORT_INTERVAL)
+        {
             return None;
         }
         self.last_report = Some(now);
@@ -287,6 +354,9 @@ mod tests {
             shown("https://user:secret@c.example:4318/v1/traces?key=secret"),
             "https://c.example:4318/v1/traces"
         );
-        assert_eq!(shown("http://[::1]:4318/v1/traces"), "http://[::1]:4318/v1/traces");
+        assert_eq!(
+            shown("http://[::1]:4318/v1/traces"),
+            "http://[::1]:4318/v1/traces"
+        );
     }
 }

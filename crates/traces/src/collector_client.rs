@@ -46,20 +46,36 @@ impl CollectorClient {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        let connector =
-            HttpsConnectorBuilder::new().with_tls_config(client::tls(https)?).https_or_http().enable_http1();
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(client::tls(https)?)
+            .https_or_http()
+            .enable_http1();
         let http = Client::builder(TokioExecutor::new()).build(connector.wrap_connector(tcp));
-        Ok(Self { http, timeout, runtime: Handle::current(), cause: FailureCause::default() })
+        Ok(Self {
+            http,
+            timeout,
+            runtime: Handle::current(),
+            cause: FailureCause::default(),
+        })
     }
 
     /// Sends a request and reads the whole answer, within the time limit.
     async fn exchange(self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let answered = async {
-            let (head, body) = self.http.request(request.map(Full::new)).await?.into_parts();
-            let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await?.to_bytes();
+            let (head, body) = self
+                .http
+                .request(request.map(Full::new))
+                .await?
+                .into_parts();
+            let body = Limited::new(body, MAX_ANSWER_BYTES)
+                .collect()
+                .await?
+                .to_bytes();
             Ok::<_, HttpError>(Response::from_parts(head, body))
         };
-        tokio::time::timeout(self.timeout, answered).await.unwrap_or_else(|_| Err("it did not answer in time".into()))
+        tokio::time::timeout(self.timeout, answered)
+            .await
+            .unwrap_or_else(|_| Err("it did not answer in time".into()))
     }
 }
 
@@ -91,5 +107,8 @@ impl FailureCause {
 /// Returns the text of the innermost error, such as "Connection refused". The errors around it say
 /// only that the client failed.
 fn innermost(error: &(dyn Error + 'static)) -> String {
-    successors(Some(error), |&error| error.source()).last().unwrap_or(error).to_string()
+    successors(Some(error), |&error| error.source())
+        .last()
+        .unwrap_or(error)
+        .to_string()
 }

@@ -18,7 +18,10 @@ pub(crate) fn endpoint(variable: impl Fn(&str) -> Option<String>) -> Option<Stri
 /// The SDK itself reads most of these variables from the environment, so they can't be settings in
 /// `.env` or `tidings.toml`.
 pub(crate) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    std::env::var(name)
+        .ok()
+        .map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -26,15 +29,31 @@ mod tests {
     use super::*;
 
     fn sent_to(set: &[(&str, &str)]) -> Option<String> {
-        endpoint(|name| set.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned()))
+        endpoint(|name| {
+            set.iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, text)| (*text).to_owned())
+        })
     }
 
     #[test]
     fn only_an_endpoint_for_all_signals_gets_the_path_of_traces() {
-        let (all, traces) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
-        assert_eq!(sent_to(&[(all, "http://c:4318")]).unwrap(), "http://c:4318/v1/traces");
-        assert_eq!(sent_to(&[(all, "http://c:4318/otlp/")]).unwrap(), "http://c:4318/otlp/v1/traces");
-        assert_eq!(sent_to(&[(all, "http://c:4318"), (traces, "http://t/x")]).unwrap(), "http://t/x");
+        let (all, traces) = (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        );
+        assert_eq!(
+            sent_to(&[(all, "http://c:4318")]).unwrap(),
+            "http://c:4318/v1/traces"
+        );
+        assert_eq!(
+            sent_to(&[(all, "http://c:4318/otlp/")]).unwrap(),
+            "http://c:4318/otlp/v1/traces"
+        );
+        assert_eq!(
+            sent_to(&[(all, "http://c:4318"), (traces, "http://t/x")]).unwrap(),
+            "http://t/x"
+        );
     }
 
     #[test]
@@ -43,6 +62,13 @@ mod tests {
         assert_eq!(sent_to(&[]), None);
         assert_eq!(sent_to(&[endpoint, ("OTEL_SDK_DISABLED", "TRUE")]), None);
         assert_eq!(sent_to(&[endpoint, ("OTEL_TRACES_EXPORTER", "none")]), None);
-        assert!(sent_to(&[endpoint, ("OTEL_SDK_DISABLED", "false"), ("OTEL_TRACES_EXPORTER", "otlp")]).is_some());
+        assert!(
+            sent_to(&[
+                endpoint,
+                ("OTEL_SDK_DISABLED", "false"),
+                ("OTEL_TRACES_EXPORTER", "otlp")
+            ])
+            .is_some()
+        );
     }
 }

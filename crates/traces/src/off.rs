@@ -50,8 +50,9 @@ impl Export {
 /// Returns a warning if the environment asks for traces.
 pub fn missing_feature() -> Option<&'static str> {
     endpoint(variable).map(|_| {
-        "OTEL_EXPORTER_OTLP_ENDPOINT is set, but this binary was built without traces, so none are sent. Build it with \
-         `cargo build --profile dist --features otlp`, or unset the variable"
+        "OTEL_EXPORTER_OTLP_ENDPOINT is set, but this binary was built without traces, so none \
+         are sent. Build it with `cargo build --profile dist --features otlp`, or unset the \
+         variable"
     })
 }
 

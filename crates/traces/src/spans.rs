@@ -14,7 +14,9 @@ use axum::routing::MethodRouter;
 use http::{HeaderMap, HeaderName, Version};
 use opentelemetry::context::FutureExt as _;
 use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
-use opentelemetry::trace::{SpanBuilder, SpanKind, SpanRef, Status, TraceContextExt as _, Tracer as _};
+use opentelemetry::trace::{
+    SpanBuilder, SpanKind, SpanRef, Status, TraceContextExt as _, Tracer as _,
+};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracer;
@@ -54,7 +56,9 @@ impl Tracer {
         S: Clone + Send + Sync + 'static,
     {
         match self.0.clone() {
-            Some(tracer) => route.route_layer(from_fn_with_state(TracedPath { tracer, path }, traced)),
+            Some(tracer) => {
+                route.route_layer(from_fn_with_state(TracedPath { tracer, path }, traced))
+            }
             None => route,
         }
     }
@@ -69,14 +73,22 @@ impl Tracer {
 
 /// The middleware that creates the span of a request. If the client disconnects before the answer,
 /// the span has no status.
-async fn traced(State(TracedPath { tracer, path }): State<TracedPath>, request: Request, next: Next) -> Response {
+async fn traced(
+    State(TracedPath { tracer, path }): State<TracedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
     let method = match request.method().as_str() {
         "GET" => "GET",
         "POST" => "POST",
         _ => return next.run(request).await, // HEAD is not traced, because it opens no stream
     };
-    let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(request.headers()));
-    let arrived = request.extensions().get::<Arrived>().map(|arrived| arrived.0);
+    let parent = TraceContextPropagator::new()
+        .extract_with_context(&Context::new(), &Headers(request.headers()));
+    let arrived = request
+        .extensions()
+        .get::<Arrived>()
+        .map(|arrived| arrived.0);
     let builder = SpanBuilder::from_name(format!("{method} {path}"))
         .with_kind(SpanKind::Server)
         .with_start_time(arrived.unwrap_or_else(now))
@@ -101,12 +113,16 @@ async fn traced(State(TracedPath { tracer, path }): State<TracedPath>, request: 
 /// Adds the outcome of a request to its span.
 fn set_outcome(span: &SpanRef<'_>, response: &Response) {
     let status = response.status();
-    span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
+    span.set_attribute(KeyValue::new(
+        "http.response.status_code",
+        i64::from(status.as_u16()),
+    ));
     if let Some(code) = response.extensions().get::<Code>() {
         span.set_attribute(KeyValue::new(ERROR, code.as_str()));
     }
     if status.is_server_error() {
-        span.set_status(Status::error("")); // according to the conventions, a 4xx is not an error of the server
+        // according to the conventions, a 4xx is not an error of the server
+        span.set_status(Status::error(""));
     }
 }
 
@@ -114,10 +130,13 @@ fn set_outcome(span: &SpanRef<'_>, response: &Response) {
 /// none.
 pub async fn in_span<F: Future>(name: &'static str, work: F) -> F::Output {
     let context = Context::current();
-    let span = context.get::<SdkTracer>().filter(|_| context.span().is_recording()).map(|tracer| {
-        let span = tracer.build_with_context(SpanBuilder::from_name(name), &context);
-        context.with_span(span)
-    });
+    let span = context
+        .get::<SdkTracer>()
+        .filter(|_| context.span().is_recording())
+        .map(|tracer| {
+            let span = tracer.build_with_context(SpanBuilder::from_name(name), &context);
+            context.with_span(span)
+        });
     let output = work.with_context(span.clone().unwrap_or(context)).await;
     if let Some(child) = span {
         child.span().end();
@@ -144,7 +163,10 @@ fn version(version: Version) -> &'static str {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the SDK takes the times of its spans from the system's clock too")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the SDK takes the times of its spans from the system's clock too"
+)]
 fn now() -> SystemTime {
     SystemTime::now()
 }
@@ -154,7 +176,11 @@ struct Headers<'a>(&'a HeaderMap);
 
 impl Extractor for Headers<'_> {
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.to_str().ok().filter(|text| text.len() <= MAX_HEADER_BYTES)
+        self.0
+            .get(name)?
+            .to_str()
+            .ok()
+            .filter(|text| text.len() <= MAX_HEADER_BYTES)
     }
 
     fn keys(&self) -> Vec<&str> {

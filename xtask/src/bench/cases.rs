@@ -42,7 +42,12 @@ pub(super) fn all() -> Vec<Case> {
 
 /// Returns the names of all cases, in the order of the document.
 pub(super) fn order() -> Vec<&'static str> {
-    all().iter().map(|case| case.name).chain(durable::NAMES).chain([second_generator::NAME]).collect()
+    all()
+        .iter()
+        .map(|case| case.name)
+        .chain(durable::NAMES)
+        .chain([second_generator::NAME])
+        .collect()
 }
 
 pub(super) struct Case {
@@ -89,12 +94,21 @@ pub(super) enum Generator {
 impl Row {
     fn new(contender: Contender, load: Load) -> Self {
         let (variant, access, before) = ("", Access::default(), Before::Nothing);
-        Self { contender, variant, access, before, load, generator: Generator::Ours }
+        Self {
+            contender,
+            variant,
+            access,
+            before,
+            load,
+            generator: Generator::Ours,
+        }
     }
 
     /// Returns one row for each server.
     fn of_all(load: Load) -> Vec<Self> {
-        Contender::ALL.map(|contender| Self::new(contender, load)).into()
+        Contender::ALL
+            .map(|contender| Self::new(contender, load))
+            .into()
     }
 
     fn variant(self, variant: &'static str) -> Self {
@@ -136,15 +150,27 @@ pub(super) enum Against {
 
 impl Column {
     fn measured(title: &'static str, decimals: usize, value: fn(&Report) -> Option<f64>) -> Self {
-        Self { title, decimals, value: Value::Measured(value) }
+        Self {
+            title,
+            decimals,
+            value: Value::Measured(value),
+        }
     }
 
     fn times(title: &'static str, of: &'static str, against: Against) -> Self {
-        Self { title, decimals: 2, value: Value::Times(of, against) }
+        Self {
+            title,
+            decimals: 2,
+            value: Value::Times(of, against),
+        }
     }
 
     fn minus(title: &'static str, decimals: usize, of: &'static str, against: Against) -> Self {
-        Self { title, decimals, value: Value::Minus(of, against) }
+        Self {
+            title,
+            decimals,
+            value: Value::Minus(of, against),
+        }
     }
 }
 
@@ -174,7 +200,12 @@ impl Bound {
 
 impl Goal {
     fn new(text: &'static str, column: &'static str, bound: Bound) -> Self {
-        Self { text, variant: "", column, bound }
+        Self {
+            text,
+            variant: "",
+            column,
+            bound,
+        }
     }
 
     fn variant(self, variant: &'static str) -> Self {
@@ -184,8 +215,14 @@ impl Goal {
 
 impl Row {
     pub(super) fn name(&self) -> String {
-        let Self { contender, variant, .. } = self;
-        if variant.is_empty() { contender.title().to_owned() } else { format!("{}, {variant}", contender.title()) }
+        let Self {
+            contender, variant, ..
+        } = self;
+        if variant.is_empty() {
+            contender.title().to_owned()
+        } else {
+            format!("{}, {variant}", contender.title())
+        }
     }
 }
 
@@ -213,14 +250,19 @@ mod columns {
     }
 
     pub(super) fn p50() -> Column {
-        Column::measured("p50, ms", 1, |report| Some(report.latency_micros.p50? / 1_000.0))
+        Column::measured("p50, ms", 1, |report| {
+            Some(report.latency_micros.p50? / 1_000.0)
+        })
     }
 
     pub(super) fn p99() -> Column {
         Column::measured(P99, 1, |report| Some(report.latency_micros.p99? / 1_000.0))
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a share is shown with one decimal")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a share is shown with one decimal"
+    )]
     pub(super) fn arrived() -> Column {
         Column::measured("arrived, %", 1, |Report { deliveries, .. }| {
             let wanted = deliveries.wanted.filter(|wanted| *wanted > 0)?;
@@ -253,9 +295,20 @@ mod tests {
                 }
             }
             for goal in &case.goals {
-                assert!(titles.contains(&goal.column), "{} in {}", goal.column, case.name);
-                let row = |row: &Row| row.contender == Contender::Tidings && row.variant == goal.variant;
-                assert!(case.rows.iter().any(row), "{} in {}", goal.variant, case.name);
+                assert!(
+                    titles.contains(&goal.column),
+                    "{} in {}",
+                    goal.column,
+                    case.name
+                );
+                let row =
+                    |row: &Row| row.contender == Contender::Tidings && row.variant == goal.variant;
+                assert!(
+                    case.rows.iter().any(row),
+                    "{} in {}",
+                    goal.variant,
+                    case.name
+                );
             }
         }
     }
@@ -263,7 +316,11 @@ mod tests {
     #[test]
     fn no_two_rows_of_a_case_are_the_same() {
         for case in all() {
-            let keys: BTreeSet<_> = case.rows.iter().map(|row| (row.contender.title(), row.variant)).collect();
+            let keys: BTreeSet<_> = case
+                .rows
+                .iter()
+                .map(|row| (row.contender.title(), row.variant))
+                .collect();
             assert_eq!(keys.len(), case.rows.len(), "{}", case.name);
         }
     }

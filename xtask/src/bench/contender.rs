@@ -53,7 +53,13 @@ pub(super) struct Endpoints {
 }
 
 impl Contender {
-    pub(super) const ALL: [Self; 5] = [Self::Tidings, Self::Hyper, Self::Nchan, Self::Axum, Self::Floor];
+    pub(super) const ALL: [Self; 5] = [
+        Self::Tidings,
+        Self::Hyper,
+        Self::Nchan,
+        Self::Axum,
+        Self::Floor,
+    ];
 
     pub(super) fn title(self) -> &'static str {
         match self {
@@ -99,7 +105,13 @@ impl Contender {
     pub(super) fn endpoints(self, port: u16, access: Access) -> Result<Endpoints> {
         let url = format!("http://127.0.0.1:{port}");
         if !self.is_tidings() {
-            return Ok(Endpoints { url, stream: "/stream", elsewhere: "/elsewhere", publish: "/publish", token: None });
+            return Ok(Endpoints {
+                url,
+                stream: "/stream",
+                elsewhere: "/elsewhere",
+                publish: "/publish",
+                token: None,
+            });
         }
         let token = match access {
             Access::Demo | Access::EachAnother => DEMO.to_owned(),
@@ -135,7 +147,9 @@ impl Contender {
 
 /// Returns a command for a program of this workspace, which `build` has built.
 pub(super) fn built(name: &str) -> Result<Command> {
-    Ok(Command::new(process::target()?.join(super::PROFILE).join(name)))
+    Ok(Command::new(
+        process::target()?.join(super::PROFILE).join(name),
+    ))
 }
 
 /// Returns a command for Tidings with its default settings, except for limits that would refuse a

@@ -41,16 +41,39 @@ thread that calls `send` for each socket, with no journal, ids or checks.
 
 fn goals(text: &mut String, sections: &[Section]) {
     text.push_str("\n## Goals\n\n| goal | found | |\n|---|---|---|\n");
-    for Verdict { goal, found, decimals, met } in sections.iter().flat_map(|section| &section.verdicts) {
+    for Verdict {
+        goal,
+        found,
+        decimals,
+        met,
+    } in sections.iter().flat_map(|section| &section.verdicts)
+    {
         let verdict = if *met { "met" } else { "**missed**" };
-        let _ = writeln!(text, "| {goal} | {} | {verdict} |", number(*found, *decimals));
+        let _ = writeln!(
+            text,
+            "| {goal} | {} | {verdict} |",
+            number(*found, *decimals)
+        );
     }
 }
 
 /// Returns the section of a case: its table, and how it was measured.
 pub(super) fn section(section: &Section) -> String {
-    let Section { title, about, measured, rounds, case, columns, rows, .. } = section;
-    let times = if *rounds == 1 { "one round".to_owned() } else { format!("{rounds} rounds") };
+    let Section {
+        title,
+        about,
+        measured,
+        rounds,
+        case,
+        columns,
+        rows,
+        ..
+    } = section;
+    let times = if *rounds == 1 {
+        "one round".to_owned()
+    } else {
+        format!("{rounds} rounds")
+    };
     let mut text = format!("## {title}\n\n{about}\n\n{measured}; {times}; `--only {case}`.\n\n| |");
     for Heading { title, .. } in columns {
         let _ = write!(text, " {title} |");
@@ -67,9 +90,12 @@ pub(super) fn section(section: &Section) -> String {
 }
 
 fn cell(values: &[f64], decimals: usize) -> String {
-    let Some(median) = median(values) else { return "–".to_owned() };
+    let Some(median) = median(values) else {
+        return "–".to_owned();
+    };
     let median = number(median, decimals);
-    let ends = [values.first(), values.last()].map(|end| end.map(|end| number(*end, decimals)).unwrap_or_default());
+    let ends = [values.first(), values.last()]
+        .map(|end| end.map(|end| number(*end, decimals)).unwrap_or_default());
     match ends {
         [least, greatest] if least == greatest => median,
         [least, greatest] => format!("{median} ({least}–{greatest})"),
@@ -79,7 +105,9 @@ fn cell(values: &[f64], decimals: usize) -> String {
 /// Formats a number with commas between thousands.
 fn number(value: f64, decimals: usize) -> String {
     let plain = format!("{value:.decimals$}");
-    let (sign, digits) = plain.strip_prefix('-').map_or(("", plain.as_str()), |digits| ("-", digits));
+    let (sign, digits) = plain
+        .strip_prefix('-')
+        .map_or(("", plain.as_str()), |digits| ("-", digits));
     let (whole, fraction) = digits.split_at(digits.find('.').unwrap_or(digits.len()));
     let mut grouped = String::new();
     for (position, digit) in whole.chars().enumerate() {
@@ -100,7 +128,11 @@ mod tests {
         assert_eq!(cell(&[], 2), "–");
         assert_eq!(cell(&[1.234], 2), "1.23");
         assert_eq!(cell(&[5.12, 5.31, 5.9], 1), "5.3 (5.1–5.9)");
-        assert_eq!(cell(&[1.001, 1.002], 2), "1.00", "no difference that could be seen");
+        assert_eq!(
+            cell(&[1.001, 1.002], 2),
+            "1.00",
+            "no difference that could be seen"
+        );
     }
 
     #[test]

@@ -64,10 +64,15 @@ impl Sheet {
     /// Adds the values of one round to a row, one for each column; `None` where nothing was
     /// measured.
     fn note(&mut self, row: &str, found: &[Option<f64>]) {
-        let index = self.rows.iter().position(|(name, _)| name == row).unwrap_or_else(|| {
-            self.rows.push((row.to_owned(), vec![Vec::new(); self.columns.len()]));
-            self.rows.len() - 1
-        });
+        let index = self
+            .rows
+            .iter()
+            .position(|(name, _)| name == row)
+            .unwrap_or_else(|| {
+                self.rows
+                    .push((row.to_owned(), vec![Vec::new(); self.columns.len()]));
+                self.rows.len() - 1
+            });
         for (cell, value) in self.rows[index].1.iter_mut().zip(found) {
             cell.extend(value);
             cell.sort_by(f64::total_cmp);
@@ -75,7 +80,10 @@ impl Sheet {
     }
 
     fn median(&self, row: &str, column: &str) -> Option<(f64, usize)> {
-        let at = self.columns.iter().position(|(title, _)| *title == column)?;
+        let at = self
+            .columns
+            .iter()
+            .position(|(title, _)| *title == column)?;
         let (_, cells) = self.rows.iter().find(|(name, _)| name == row)?;
         Some((median(&cells[at])?, self.columns[at].1))
     }
@@ -83,10 +91,18 @@ impl Sheet {
     fn finish(self, rounds: u32) -> Result<Section> {
         let judge = |goal: &Goal| {
             let (found, decimals) = self.median(goal.row, goal.column)?;
-            Some(Verdict { goal: goal.text.to_owned(), found, decimals, met: goal.bound.holds(found) })
+            Some(Verdict {
+                goal: goal.text.to_owned(),
+                found,
+                decimals,
+                met: goal.bound.holds(found),
+            })
         };
         let verdicts = self.goals.iter().filter_map(judge).collect();
-        let headings = self.columns.iter().map(|&(title, decimals)| Heading { title: title.to_owned(), decimals });
+        let headings = self.columns.iter().map(|&(title, decimals)| Heading {
+            title: title.to_owned(),
+            decimals,
+        });
         Ok(Section {
             case: self.case.to_owned(),
             title: self.title.to_owned(),
@@ -94,7 +110,11 @@ impl Sheet {
             measured: machine::when_and_what()?,
             rounds,
             columns: headings.collect(),
-            rows: self.rows.into_iter().map(|(name, cells)| Line { name, cells }).collect(),
+            rows: self
+                .rows
+                .into_iter()
+                .map(|(name, cells)| Line { name, cells })
+                .collect(),
             verdicts,
         })
     }
@@ -117,7 +137,10 @@ async fn start_on(cores: &str, log: Log<'_>) -> Result<Running> {
     Running::start_by(Contender::Tidings.title(), 1, cores, |folder, port| {
         let mut command: Command = Contender::Tidings.command(folder, port)?;
         if let Log::Disk(directory, sync) = log {
-            command.env("JOURNAL", "disk").env("DATA_DIR", directory).env("JOURNAL_SYNC", sync);
+            command
+                .env("JOURNAL", "disk")
+                .env("DATA_DIR", directory)
+                .env("JOURNAL_SYNC", sync);
         }
         Ok(command)
     })
@@ -141,7 +164,12 @@ mod tests {
             about: "",
             columns: vec![("a", 0), ("b", 1)],
             rows: Vec::new(),
-            goals: vec![Goal { text: "at most 2", row: "one", column: "b", bound: Bound::AtMost(2.0) }],
+            goals: vec![Goal {
+                text: "at most 2",
+                row: "one",
+                column: "b",
+                bound: Bound::AtMost(2.0),
+            }],
         };
         for value in [3.0, 1.0, 2.0] {
             sheet.note("one", &[None, Some(value)]);
@@ -150,6 +178,9 @@ mod tests {
         assert_eq!(sheet.median("one", "b"), Some((2.0, 1)));
         assert_eq!(sheet.rows[0].1, [vec![], vec![1.0, 2.0, 3.0]]);
         let goal = &sheet.goals[0];
-        assert!(goal.bound.holds(sheet.median(goal.row, goal.column).unwrap().0));
+        assert!(
+            goal.bound
+                .holds(sheet.median(goal.row, goal.column).unwrap().0)
+        );
     }
 }

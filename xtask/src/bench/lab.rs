@@ -33,7 +33,11 @@ const FILLING: Load = Load {
     padding: 9_900,
 };
 /// The load that determines the length of an event.
-const SAMPLE: Load = Load { rate: 20, padding: 0, ..FILLING };
+const SAMPLE: Load = Load {
+    rate: 20,
+    padding: 0,
+    ..FILLING
+};
 
 pub(super) struct Lab {
     quick: bool,
@@ -44,7 +48,10 @@ pub(super) struct Lab {
 
 impl Lab {
     pub(super) fn new(quick: bool) -> Self {
-        Self { quick, padding: HashMap::new() }
+        Self {
+            quick,
+            padding: HashMap::new(),
+        }
     }
 
     /// Measures every row once in each round.
@@ -59,15 +66,28 @@ impl Lab {
                 let row = &rows[index];
                 let name = row.name();
                 eprintln!("bench: {}, round {round} of {rounds}: {name}", case.name);
-                reports[index].push(self.measure(row).await.with_context(|| format!("{}: {name}", case.name))?);
+                reports[index].push(
+                    self.measure(row)
+                        .await
+                        .with_context(|| format!("{}: {name}", case.name))?,
+                );
             }
         }
-        Ok(Section::of(case, rows, &reports, rounds, machine::when_and_what()?))
+        Ok(Section::of(
+            case,
+            rows,
+            &reports,
+            rounds,
+            machine::when_and_what()?,
+        ))
     }
 
     async fn measure(&mut self, row: &Row) -> Result<Report> {
         let padding = self.padding(row.contender).await?;
-        let mut load = Load { padding, ..row.load };
+        let mut load = Load {
+            padding,
+            ..row.load
+        };
         if self.quick {
             load.duration = load.duration.min(Duration::from_secs(1));
             load.idle = load.idle.min(Duration::from_secs(1));
@@ -75,13 +95,17 @@ impl Lab {
         let server = Running::start(row.contender).await?;
         let to = row.contender.endpoints(server.port(), row.access)?;
         let pids = server.pids()?;
-        let stalled = (row.before == Before::Stalled).then(|| Stalled::open(&to, server.port())).transpose()?;
+        let stalled = (row.before == Before::Stalled)
+            .then(|| Stalled::open(&to, server.port()))
+            .transpose()?;
         if row.before != Before::Nothing {
             FILLING.run(row.contender, Access::Demo, &to, &pids).await?;
         }
         let report = match &row.generator {
             Generator::Ours => load.run(row.contender, row.access, &to, &pids).await?,
-            Generator::Second(program) => yardstick::run(program, &load, row.contender, &to, &pids).await?,
+            Generator::Second(program) => {
+                yardstick::run(program, &load, row.contender, &to, &pids).await?
+            }
         };
         if let Some(stalled) = stalled {
             let waiting = stalled.waiting()?;
@@ -96,11 +120,18 @@ impl Lab {
         }
         let server = Running::start(contender).await?;
         let to: Endpoints = contender.endpoints(server.port(), Access::Demo)?;
-        let report = SAMPLE.run(contender, Access::Demo, &to, &server.pids()?).await?;
+        let report = SAMPLE
+            .run(contender, Access::Demo, &to, &server.pids()?)
+            .await?;
         let bytes = report.deliveries.bytes.context("not one event arrived")?;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some hundred bytes")]
-        let padding =
-            EVENT_BYTES.checked_sub(bytes.round() as usize).with_context(|| format!("an event takes {bytes} bytes"))?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "some hundred bytes"
+        )]
+        let padding = EVENT_BYTES
+            .checked_sub(bytes.round() as usize)
+            .with_context(|| format!("an event takes {bytes} bytes"))?;
         self.padding.insert(contender, padding);
         Ok(padding)
     }

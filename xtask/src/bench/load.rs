@@ -44,11 +44,27 @@ pub(super) struct Load {
 
 impl Load {
     /// Returns the arguments of `tidings bench`.
-    fn arguments(&self, contender: Contender, access: Access, to: &Endpoints, pids: &[u32]) -> Vec<String> {
-        let mut arguments = ["bench", "--json", "--anonymous"].map(str::to_owned).to_vec();
+    fn arguments(
+        &self,
+        contender: Contender,
+        access: Access,
+        to: &Endpoints,
+        pids: &[u32],
+    ) -> Vec<String> {
+        let mut arguments = ["bench", "--json", "--anonymous"]
+            .map(str::to_owned)
+            .to_vec();
         let mut add = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
         add("url", to.url.clone());
-        add("path", if self.elsewhere { to.elsewhere } else { to.stream }.to_owned());
+        add(
+            "path",
+            if self.elsewhere {
+                to.elsewhere
+            } else {
+                to.stream
+            }
+            .to_owned(),
+        );
         add("connections", self.connections.to_string());
         add("idle", format!("{}ms", self.idle.as_millis()));
         if self.burst > 0 {
@@ -79,7 +95,10 @@ impl Load {
             add("publish-header", format!("Authorization: Bearer {token}"));
         }
         if self.to_one_user {
-            add("publish-path", "/notifications/send?targetUserId=bench-{user}".to_owned());
+            add(
+                "publish-path",
+                "/notifications/send?targetUserId=bench-{user}".to_owned(),
+            );
             add("expect", "1".to_owned());
         } else {
             add("publish-path", to.publish.to_owned());
@@ -99,7 +118,8 @@ impl Load {
         let mut command = contender::built("tidings")?;
         command.args(self.arguments(contender, access, to, pids));
         let printed = output(&command, self.idle + self.duration + TIMEOUT).await?;
-        let report: Report = serde_json::from_str(&printed).with_context(|| format!("no report: {printed}"))?;
+        let report: Report =
+            serde_json::from_str(&printed).with_context(|| format!("no report: {printed}"))?;
         report.check()?;
         Ok(report)
     }
@@ -111,10 +131,21 @@ impl Load {
 /// Returns its standard error if it fails, or that it took longer than `patience`.
 pub(super) async fn output(command: &Command, patience: Duration) -> Result<String> {
     let mut pinned = tokio::process::Command::from(pinned(CORE, command));
-    let running = pinned.stdin(Stdio::null()).kill_on_drop(true).process_group(0).output();
-    let output = timeout(patience, running).await.context("the load generator does not end")??;
+    let running = pinned
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .process_group(0)
+        .output();
+    let output = timeout(patience, running)
+        .await
+        .context("the load generator does not end")??;
     let complaint = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "the load generator failed, {}: {}", output.status, complaint.trim());
+    ensure!(
+        output.status.success(),
+        "the load generator failed, {}: {}",
+        output.status,
+        complaint.trim()
+    );
     Ok(String::from_utf8(output.stdout)?)
 }
 
@@ -124,9 +155,25 @@ impl Report {
     /// # Errors
     /// A stream or a publish was refused.
     pub(super) fn check(&self) -> Result<()> {
-        let Self { connections: Connections { wanted, open, ended, .. }, publishes, .. } = self;
-        ensure!(open == wanted, "only {open} of {wanted} streams could be opened");
-        let (sent, failed) = (publishes.sent.unwrap_or_default(), publishes.failed.unwrap_or_default());
+        let Self {
+            connections:
+                Connections {
+                    wanted,
+                    open,
+                    ended,
+                    ..
+                },
+            publishes,
+            ..
+        } = self;
+        ensure!(
+            open == wanted,
+            "only {open} of {wanted} streams could be opened"
+        );
+        let (sent, failed) = (
+            publishes.sent.unwrap_or_default(),
+            publishes.failed.unwrap_or_default(),
+        );
         ensure!(failed == 0, "{failed} of {sent} publishes failed");
         if *ended > 0 {
             eprintln!("bench: the server ended {ended} streams");
@@ -211,12 +258,18 @@ mod tests {
 
     fn arguments(load: &Load, access: Access) -> String {
         let to = Contender::Tidings.endpoints(80, access).unwrap();
-        load.arguments(Contender::Tidings, access, &to, &[7, 8]).join(" ")
+        load.arguments(Contender::Tidings, access, &to, &[7, 8])
+            .join(" ")
     }
 
     #[test]
     fn each_stream_has_its_own_user_and_a_publish_targets_one_of_them() {
-        let load = Load { connections: 3, to_one_user: true, duration: Duration::from_secs(1), ..Load::default() };
+        let load = Load {
+            connections: 3,
+            to_one_user: true,
+            duration: Duration::from_secs(1),
+            ..Load::default()
+        };
         let arguments = arguments(&load, Access::EachAnother);
         for part in [
             "--connections 3 ",
@@ -231,7 +284,13 @@ mod tests {
 
     #[test]
     fn a_load_without_publishes_only_connects() {
-        let arguments = arguments(&Load { connections: 3, ..Load::default() }, Access::Demo);
+        let arguments = arguments(
+            &Load {
+                connections: 3,
+                ..Load::default()
+            },
+            Access::Demo,
+        );
         assert!(arguments.ends_with("--connect-only"), "{arguments}");
         assert!(!arguments.contains("--rate"), "{arguments}");
     }
@@ -239,13 +298,27 @@ mod tests {
     #[test]
     fn a_run_with_a_refused_stream_or_publish_does_not_count() {
         let report = |open, failed| Report {
-            connections: Connections { wanted: 2, open, ..Connections::default() },
-            publishes: Publishes { sent: Some(9), failed, ..Publishes::default() },
+            connections: Connections {
+                wanted: 2,
+                open,
+                ..Connections::default()
+            },
+            publishes: Publishes {
+                sent: Some(9),
+                failed,
+                ..Publishes::default()
+            },
             ..Report::default()
         };
         assert!(report(2, None).check().is_ok());
         assert!(report(2, Some(0)).check().is_ok());
-        assert_eq!(report(1, None).check().unwrap_err().to_string(), "only 1 of 2 streams could be opened");
-        assert_eq!(report(2, Some(1)).check().unwrap_err().to_string(), "1 of 9 publishes failed");
+        assert_eq!(
+            report(1, None).check().unwrap_err().to_string(),
+            "only 1 of 2 streams could be opened"
+        );
+        assert_eq!(
+            report(2, Some(1)).check().unwrap_err().to_string(),
+            "1 of 9 publishes failed"
+        );
     }
 }

@@ -20,7 +20,12 @@ pub(super) fn command(folder: &Path, port: u16) -> Result<Command> {
     let file = folder.join("nginx.conf");
     fs::write(&file, configuration(&module()?, port, descriptors()))?;
     let mut command = Command::new(nginx()?);
-    command.arg("-p").arg(folder).arg("-c").arg(file).args(["-e", "error.log"]);
+    command
+        .arg("-p")
+        .arg(folder)
+        .arg("-c")
+        .arg(file)
+        .args(["-e", "error.log"]);
     Ok(command)
 }
 
@@ -42,18 +47,23 @@ pub(crate) fn look_for_nginx() -> Result<()> {
 
 /// Returns the versions of both, in their own words.
 pub(super) fn version() -> Result<String> {
-    let nginx = build_information()?.lines().next().unwrap_or_default().replace("nginx version: nginx/", "nginx ");
+    let nginx = build_information()?
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .replace("nginx version: nginx/", "nginx ");
     let query = ["-W", "-f", "${Version}", "libnginx-mod-nchan"];
     // Only the package contains the version of the module, which has no way to print it.
-    let nchan =
-        process::ask(Command::new("dpkg-query").args(query)).unwrap_or_else(|_| "of unknown version".to_owned());
+    let nchan = process::ask(Command::new("dpkg-query").args(query))
+        .unwrap_or_else(|_| "of unknown version".to_owned());
     Ok(format!("{nginx}, nchan {nchan}"))
 }
 
 fn configuration(module: &Path, port: u16, descriptors: u64) -> String {
     let connections = descriptors.saturating_sub(64);
-    let subscriber = "nchan_subscriber eventsource; nchan_channel_id $channel; nchan_subscriber_first_message newest; \
-                      nchan_eventsource_ping_interval 25; nchan_eventsource_ping_event heartbeat;";
+    let subscriber = "nchan_subscriber eventsource; nchan_channel_id $channel; \
+                      nchan_subscriber_first_message newest; nchan_eventsource_ping_interval 25; \
+                      nchan_eventsource_ping_event heartbeat;";
     format!(
         "load_module {module};
 daemon off;
@@ -85,19 +95,26 @@ http {{
 /// Returns the number of descriptors for the worker, which is as many as this machine permits a
 /// process.
 fn descriptors() -> u64 {
-    getrlimit(Resource::Nofile).maximum.unwrap_or(1_048_576).min(1_048_576)
+    getrlimit(Resource::Nofile)
+        .maximum
+        .unwrap_or(1_048_576)
+        .min(1_048_576)
 }
 
 /// Finds nginx. Debian installs it in a folder that is not in every user's path.
 fn nginx() -> Result<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let mut folders = env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    folders.find_map(|folder| Some(folder.join("nginx")).filter(|file| file.is_file())).context("nginx is not there")
+    folders
+        .find_map(|folder| Some(folder.join("nginx")).filter(|file| file.is_file()))
+        .context("nginx is not there")
 }
 
 fn module() -> Result<PathBuf> {
     let information = build_information()?;
-    let folder = information.split_whitespace().find_map(|argument| argument.strip_prefix("--modules-path="));
+    let folder = information
+        .split_whitespace()
+        .find_map(|argument| argument.strip_prefix("--modules-path="));
     let module = Path::new(folder.context("this nginx takes no modules")?).join(MODULE);
     ensure!(module.is_file(), "{MODULE} is not there");
     Ok(module)
@@ -105,7 +122,10 @@ fn module() -> Result<PathBuf> {
 
 /// Returns how nginx was built, which it prints on standard error.
 fn build_information() -> Result<String> {
-    let output = Command::new(nginx()?).arg("-V").output().context("nginx does not start")?;
+    let output = Command::new(nginx()?)
+        .arg("-V")
+        .output()
+        .context("nginx does not start")?;
     Ok(String::from_utf8_lossy(&output.stderr).into_owned())
 }
 

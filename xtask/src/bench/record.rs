@@ -65,7 +65,10 @@ pub(super) struct Verdict {
 
 impl Record {
     pub(super) fn new(machine: String) -> Self {
-        Self { machine, sections: Vec::new() }
+        Self {
+            machine,
+            sections: Vec::new(),
+        }
     }
 
     /// Returns the results that this machine has measured before.
@@ -75,11 +78,15 @@ impl Record {
             return Ok(Self::new(machine));
         }
         let text = fs::read_to_string(&file)?;
-        let kept: Self = serde_json::from_str(&text).with_context(|| format!("{} is not to be read", shown("json")))?;
+        let kept: Self = serde_json::from_str(&text)
+            .with_context(|| format!("{} is not to be read", shown("json")))?;
         if kept.machine == machine {
             return Ok(kept);
         }
-        eprintln!("bench: what is kept was measured elsewhere ({}) and is dropped", kept.machine);
+        eprintln!(
+            "bench: what is kept was measured elsewhere ({}) and is dropped",
+            kept.machine
+        );
         Ok(Self::new(machine))
     }
 
@@ -88,7 +95,8 @@ impl Record {
         self.sections.retain(|kept| kept.case != section.case);
         self.sections.push(section);
         let order = cases::order();
-        self.sections.sort_by_key(|section| order.iter().position(|name| *name == section.case));
+        self.sections
+            .sort_by_key(|section| order.iter().position(|name| *name == section.case));
     }
 
     pub(super) fn write(&self) -> Result<()> {
@@ -110,13 +118,27 @@ fn file(extension: &str) -> Result<PathBuf> {
 
 impl Section {
     /// Makes the section of a case. `reports` contains the reports of all rounds for each row.
-    pub(super) fn of(case: &Case, rows: &[Row], reports: &[Vec<Report>], rounds: u32, measured: String) -> Self {
+    pub(super) fn of(
+        case: &Case,
+        rows: &[Row],
+        reports: &[Vec<Report>],
+        rounds: u32,
+        measured: String,
+    ) -> Self {
         let table = Table::of(case, rows, reports);
         let verdicts = case.goals.iter().filter_map(|goal| {
             let found = table.median((Contender::Tidings, goal.variant), goal.column)?;
-            let column = case.columns.iter().find(|column| column.title == goal.column)?;
+            let column = case
+                .columns
+                .iter()
+                .find(|column| column.title == goal.column)?;
             let met = goal.bound.holds(found);
-            Some(Verdict { goal: goal.text.to_owned(), found, decimals: column.decimals, met })
+            Some(Verdict {
+                goal: goal.text.to_owned(),
+                found,
+                decimals: column.decimals,
+                met,
+            })
         });
         let headings = case.columns.iter();
         Self {
@@ -125,9 +147,21 @@ impl Section {
             about: case.about.clone(),
             measured,
             rounds,
-            columns: headings.map(|one| Heading { title: one.title.to_owned(), decimals: one.decimals }).collect(),
+            columns: headings
+                .map(|one| Heading {
+                    title: one.title.to_owned(),
+                    decimals: one.decimals,
+                })
+                .collect(),
             verdicts: verdicts.collect(),
-            rows: rows.iter().zip(table.cells).map(|(row, cells)| Line { name: row.name(), cells }).collect(),
+            rows: rows
+                .iter()
+                .zip(table.cells)
+                .map(|(row, cells)| Line {
+                    name: row.name(),
+                    cells,
+                })
+                .collect(),
         }
     }
 }
@@ -141,11 +175,21 @@ struct Table<'a> {
 
 impl<'a> Table<'a> {
     fn of(case: &'a Case, rows: &'a [Row], reports: &[Vec<Report>]) -> Self {
-        let mut table = Self { case, rows, cells: vec![Vec::new(); rows.len()] };
+        let mut table = Self {
+            case,
+            rows,
+            cells: vec![Vec::new(); rows.len()],
+        };
         for column in &case.columns {
             // A column may be computed from those to its left.
-            let filled: Vec<_> = (0..rows.len()).map(|row| table.cell(row, &column.value, &reports[row])).collect();
-            table.cells.iter_mut().zip(filled).for_each(|(row, cell)| row.push(cell));
+            let filled: Vec<_> = (0..rows.len())
+                .map(|row| table.cell(row, &column.value, &reports[row]))
+                .collect();
+            table
+                .cells
+                .iter_mut()
+                .zip(filled)
+                .for_each(|(row, cell)| row.push(cell));
         }
         table
     }
@@ -157,28 +201,46 @@ impl<'a> Table<'a> {
                 values.sort_by(f64::total_cmp);
                 values
             }
-            Value::Times(of, against) => {
-                self.pair(row, of, *against).map(|(own, other)| own / other).into_iter().collect()
-            }
-            Value::Minus(of, against) => {
-                self.pair(row, of, *against).map(|(own, other)| own - other).into_iter().collect()
-            }
+            Value::Times(of, against) => self
+                .pair(row, of, *against)
+                .map(|(own, other)| own / other)
+                .into_iter()
+                .collect(),
+            Value::Minus(of, against) => self
+                .pair(row, of, *against)
+                .map(|(own, other)| own - other)
+                .into_iter()
+                .collect(),
         }
     }
 
     /// Returns the median of a column in this row, and in the row to compare with.
     fn pair(&self, row: usize, column: &str, against: Against) -> Option<(f64, f64)> {
-        let Row { contender, variant, .. } = self.rows[row];
+        let Row {
+            contender, variant, ..
+        } = self.rows[row];
         let other = match against {
             Against::Contender(other) => (other, variant),
-            Against::Variants(pairs) => (contender, pairs.iter().find(|(own, _)| *own == variant)?.1),
+            Against::Variants(pairs) => {
+                (contender, pairs.iter().find(|(own, _)| *own == variant)?.1)
+            }
         };
-        Some((self.median((contender, variant), column)?, self.median(other, column)?))
+        Some((
+            self.median((contender, variant), column)?,
+            self.median(other, column)?,
+        ))
     }
 
     fn median(&self, (contender, variant): (Contender, &str), column: &str) -> Option<f64> {
-        let row = self.rows.iter().position(|row| row.contender == contender && row.variant == variant)?;
-        let column = self.case.columns.iter().position(|one| one.title == column)?;
+        let row = self
+            .rows
+            .iter()
+            .position(|row| row.contender == contender && row.variant == variant)?;
+        let column = self
+            .case
+            .columns
+            .iter()
+            .position(|one| one.title == column)?;
         median(self.cells[row].get(column)?)
     }
 }
@@ -187,7 +249,11 @@ impl<'a> Table<'a> {
 pub(super) fn median(values: &[f64]) -> Option<f64> {
     let middle = values.len() / 2;
     let upper = *values.get(middle)?;
-    Some(if values.len().is_multiple_of(2) { f64::midpoint(values[middle - 1], upper) } else { upper })
+    Some(if values.len().is_multiple_of(2) {
+        f64::midpoint(values[middle - 1], upper)
+    } else {
+        upper
+    })
 }
 
 #[cfg(test)]
@@ -196,18 +262,33 @@ mod tests {
     use crate::bench::load::Deliveries;
 
     fn report(cpu_micros: f64) -> Report {
-        Report { deliveries: Deliveries { cpu_micros: Some(cpu_micros), ..Deliveries::default() }, ..Report::default() }
+        Report {
+            deliveries: Deliveries {
+                cpu_micros: Some(cpu_micros),
+                ..Deliveries::default()
+            },
+            ..Report::default()
+        }
     }
 
     #[test]
     fn ratios_are_computed_from_medians_and_compared_with_goals() {
-        let case = cases::all().into_iter().find(|case| case.name == "fanout-1k").unwrap();
+        let case = cases::all()
+            .into_iter()
+            .find(|case| case.name == "fanout-1k")
+            .unwrap();
         let rows = case.rows_of(&[Contender::Tidings, Contender::Floor]);
         let reports = [[5.0, 9.0, 4.0], [4.0, 4.0, 1.0]].map(|round| round.map(report).into());
         let section = Section::of(&case, &rows, &reports, 3, String::new());
-        assert_eq!(section.rows[0].cells[..3], [vec![4.0, 5.0, 9.0], vec![1.25], vec![]], "nchan was not measured");
+        assert_eq!(
+            section.rows[0].cells[..3],
+            [vec![4.0, 5.0, 9.0], vec![1.25], vec![]],
+            "nchan was not measured"
+        );
         assert_eq!(section.rows[1].cells[1], [1.0]);
-        let [verdict] = &section.verdicts[..] else { panic!("one goal can be judged") };
+        let [verdict] = &section.verdicts[..] else {
+            panic!("one goal can be judged")
+        };
         assert!(!verdict.met, "1.25 is more than 1.10");
     }
 
@@ -235,7 +316,11 @@ mod tests {
         for (case, rounds) in [("idle-cpu", 1), ("fanout-1k", 1), ("idle-cpu", 2)] {
             record.put(section(case, rounds));
         }
-        let kept: Vec<_> = record.sections.iter().map(|section| (section.case.as_str(), section.rounds)).collect();
+        let kept: Vec<_> = record
+            .sections
+            .iter()
+            .map(|section| (section.case.as_str(), section.rounds))
+            .collect();
         assert_eq!(kept, [("fanout-1k", 1), ("idle-cpu", 2)]);
     }
 }

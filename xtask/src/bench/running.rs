@@ -49,10 +49,16 @@ impl Running {
         command: impl FnOnce(&Path, u16) -> Result<Command>,
     ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+            .local_addr()?
+            .port();
         let command = command(folder.path(), port)?;
         let processes = Processes::start(&mut pinned(cores, &command), folder.path())?;
-        let mut running = Self { processes, folder, port };
+        let mut running = Self {
+            processes,
+            folder,
+            port,
+        };
         let started = running.wait_until_ready(count).await;
         started.with_context(|| format!("{title} did not start"))?;
         Ok(running)
@@ -66,14 +72,23 @@ impl Running {
     pub(super) fn pids(&self) -> Result<Vec<u32>> {
         let own = self.processes.0.id();
         let children = fs::read_to_string(format!("/proc/{own}/task/{own}/children"))?;
-        Ok([own].into_iter().chain(children.split_whitespace().filter_map(|pid| pid.parse().ok())).collect())
+        Ok([own]
+            .into_iter()
+            .chain(
+                children
+                    .split_whitespace()
+                    .filter_map(|pid| pid.parse().ok()),
+            )
+            .collect())
     }
 
     /// Waits until the server accepts connections. nginx listens before it has a process that
     /// accepts, so the processes are counted.
     async fn wait_until_ready(&mut self, processes: usize) -> Result<()> {
         let since = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() || self.pids()?.len() < processes {
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err()
+            || self.pids()?.len() < processes
+        {
             if let Some(status) = self.processes.0.try_wait()? {
                 bail!("it ended, {status}:\n{}", self.output());
             }
@@ -97,8 +112,15 @@ struct Processes(Child);
 impl Processes {
     fn start(command: &mut Command, folder: &Path) -> Result<Self> {
         let log = File::create(folder.join(LOG))?;
-        command.current_dir(folder).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
-        Ok(Self(command.spawn().with_context(|| format!("{} did not start", command.get_program().display()))?))
+        command
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .process_group(0);
+        Ok(Self(command.spawn().with_context(|| {
+            format!("{} did not start", command.get_program().display())
+        })?))
     }
 
     fn signal(&self, signal: Signal) {
@@ -130,9 +152,18 @@ impl Drop for Processes {
 /// because a developer's settings must not affect a measurement.
 pub(super) fn pinned(core: &str, command: &Command) -> Command {
     let mut pinned = Command::new("taskset");
-    pinned.args(["--cpu-list", core]).arg(command.get_program()).args(command.get_args());
-    pinned.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
-    pinned.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    pinned
+        .args(["--cpu-list", core])
+        .arg(command.get_program())
+        .args(command.get_args());
+    pinned
+        .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+    pinned.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
     pinned
 }
 
@@ -144,7 +175,13 @@ mod tests {
     fn dropping_a_server_ends_the_processes_that_it_started_too() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
-        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(
+            Command::new("mkfifo")
+                .arg(&pipe)
+                .status()
+                .unwrap()
+                .success()
+        );
         // Both processes hold the pipe open, so reading it ends when both have ended.
         let mut command = Command::new("sh");
         command.args(["-c", "exec 3> pipe; sleep 600 & wait"]);

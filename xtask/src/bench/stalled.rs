@@ -27,14 +27,26 @@ impl Stalled {
         socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
         let mut socket = TcpStream::from(socket);
         socket.set_read_timeout(Some(Duration::from_secs(10)))?;
-        let token = to.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let token = to
+            .token
+            .as_ref()
+            .map(|token| format!("Authorization: Bearer {token}\r\n"))
+            .unwrap_or_default();
         let path = to.stream;
-        let ask = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n{token}\r\n");
+        let ask = format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n{token}\r\n"
+        );
         socket.write_all(ask.as_bytes())?;
         let mut start = [0; 12];
         let length = socket.peek(&mut start)?;
-        ensure!(start[..length].ends_with(b" 200"), "the stalled reader got no stream");
-        Ok(Self { ports: (port, socket.local_addr()?.port()), _socket: socket })
+        ensure!(
+            start[..length].ends_with(b" 200"),
+            "the stalled reader got no stream"
+        );
+        Ok(Self {
+            ports: (port, socket.local_addr()?.port()),
+            _socket: socket,
+        })
     }
 
     /// Returns how many bytes are queued for it in the server's socket.
@@ -43,7 +55,8 @@ impl Stalled {
     /// No bytes are queued: the reader is not stalled, or the server has closed it.
     pub(super) fn waiting(&self) -> Result<u64> {
         let table = fs::read_to_string("/proc/net/tcp")?;
-        let waiting = queued(&table, self.ports).context("the server has closed the stalled reader")?;
+        let waiting =
+            queued(&table, self.ports).context("the server has closed the stalled reader")?;
         ensure!(waiting > 0, "nothing waits for the stalled reader");
         Ok(waiting)
     }
@@ -56,7 +69,12 @@ fn queued(table: &str, (local, remote): (u16, u16)) -> Option<u64> {
     let port = |address: &str| u16::from_str_radix(address.rsplit(':').next()?, 16).ok();
     table.lines().find_map(|line| {
         let mut fields = line.split_whitespace().skip(1);
-        let (from, to, state, queues) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+        let (from, to, state, queues) = (
+            fields.next()?,
+            fields.next()?,
+            fields.next()?,
+            fields.next()?,
+        );
         let is_ours = port(from) == Some(local) && port(to) == Some(remote) && state == ESTABLISHED;
         let written = is_ours.then(|| queues.split(':').next())??;
         u64::from_str_radix(written, 16).ok()
@@ -69,13 +87,18 @@ mod tests {
 
     #[test]
     fn what_waits_is_read_off_the_connection_between_the_two_ports() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt\n   \
-                     0: 0100007F:1092 00000000:0000 0A 00000000:00000000 00:00000000 00000000\n   \
-                     1: 0100007F:1092 0100007F:D431 01 00000300:00000000 00:00000000 00000000\n   \
-                     2: 0100007F:D431 0100007F:1092 01 00000000:00000011 00:00000000 00000000\n   \
-                     3: 0100007F:1092 0100007F:D432 08 00000500:00000000 00:00000000 00000000\n";
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when \
+                     retrnsmt\n   0: 0100007F:1092 00000000:0000 0A 00000000:00000000 00:00000000 \
+                     00000000\n   1: 0100007F:1092 0100007F:D431 01 00000300:00000000 00:00000000 \
+                     00000000\n   2: 0100007F:D431 0100007F:1092 01 00000000:00000011 00:00000000 \
+                     00000000\n   3: 0100007F:1092 0100007F:D432 08 00000500:00000000 00:00000000 \
+                     00000000\n";
         assert_eq!(queued(table, (0x1092, 0xD431)), Some(0x300));
-        assert_eq!(queued(table, (0x1092, 0xD432)), None, "the server waits for its end");
+        assert_eq!(
+            queued(table, (0x1092, 0xD432)),
+            None,
+            "the server waits for its end"
+        );
         assert_eq!(queued(table, (0x1092, 1)), None);
     }
 }

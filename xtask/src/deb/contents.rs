@@ -16,8 +16,14 @@ const FILES: [(&str, &str); 8] = [
     ("./usr/bin/tidings", "-rwxr-xr-x"),
     ("./usr/lib/systemd/system/tidings.service", "-rw-r--r--"),
     ("./usr/lib/systemd/system/tidings.socket", "-rw-r--r--"),
-    ("./usr/share/bash-completion/completions/tidings", "-rw-r--r--"),
-    ("./usr/share/fish/vendor_completions.d/tidings.fish", "-rw-r--r--"),
+    (
+        "./usr/share/bash-completion/completions/tidings",
+        "-rw-r--r--",
+    ),
+    (
+        "./usr/share/fish/vendor_completions.d/tidings.fish",
+        "-rw-r--r--",
+    ),
     ("./usr/share/man/man1/tidings.1.gz", "-rw-r--r--"),
     ("./usr/share/tidings/tidings.toml", "-rw-r--r--"),
     ("./usr/share/zsh/vendor-completions/_tidings", "-rw-r--r--"),
@@ -44,10 +50,16 @@ pub(super) fn check(package: &Path) -> Result<()> {
     files(&ask("--contents")?)?;
     depends(&ask("--field")?)?;
     let folder = tempfile::tempdir()?;
-    process::ask(Command::new("dpkg-deb").arg("--control").arg(package).arg(folder.path()))?;
+    process::ask(
+        Command::new("dpkg-deb")
+            .arg("--control")
+            .arg(package)
+            .arg(folder.path()),
+    )?;
     ensure!(
         !folder.path().join("conffiles").exists(),
-        "the settings are made by postinst; dpkg would ask about a conffile of which each machine has its own"
+        "the settings are made by postinst; dpkg would ask about a conffile of which each machine \
+         has its own"
     );
     for script in SCRIPTS {
         process::ask(Command::new("sh").arg("-n").arg(folder.path().join(script)))?;
@@ -60,28 +72,51 @@ fn files(listing: &str) -> Result<()> {
     let mut found = BTreeMap::new();
     for line in listing.lines() {
         let words: Vec<_> = line.split_whitespace().collect();
-        let [mode, owner, _, _, _, path, ..] = words.as_slice() else { bail!("dpkg-deb said {line:?}") };
-        ensure!(["root/root", "0/0"].contains(owner), "{path} belongs to {owner}");
-        ensure!(!mode[4..].contains(['w', 's', 't']), "{path} has the mode {mode}");
+        let [mode, owner, _, _, _, path, ..] = words.as_slice() else {
+            bail!("dpkg-deb said {line:?}")
+        };
+        ensure!(
+            ["root/root", "0/0"].contains(owner),
+            "{path} belongs to {owner}"
+        );
+        ensure!(
+            !mode[4..].contains(['w', 's', 't']),
+            "{path} has the mode {mode}"
+        );
         if !path.ends_with('/') {
-            ensure!(FOLDERS.iter().any(|folder| path.starts_with(folder)), "{path} does not belong there");
+            ensure!(
+                FOLDERS.iter().any(|folder| path.starts_with(folder)),
+                "{path} does not belong there"
+            );
             found.insert(*path, *mode);
         }
     }
     for (path, expected) in FILES {
-        let mode = found.get(path).with_context(|| format!("{path} is missing in {found:?}"))?;
-        ensure!(*mode == expected, "{path} has the mode {mode}, not {expected}");
+        let mode = found
+            .get(path)
+            .with_context(|| format!("{path} is missing in {found:?}"))?;
+        ensure!(
+            *mode == expected,
+            "{path} has the mode {mode}, not {expected}"
+        );
     }
     Ok(())
 }
 
 fn depends(fields: &str) -> Result<()> {
-    let field = |name: &str| fields.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    let field = |name: &str| {
+        fields
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    };
     ensure!(field("Package") == Some("tidings"), "{fields}");
     let depends = field("Depends").unwrap_or_default();
     // postinst calls `adduser`; the dependency on libc is derived from the binary.
     for package in ["adduser", "libc6 (>="] {
-        ensure!(depends.contains(package), "it does not depend on {package}: {depends}");
+        ensure!(
+            depends.contains(package),
+            "it does not depend on {package}: {depends}"
+        );
     }
     Ok(())
 }
@@ -91,7 +126,8 @@ mod tests {
     use super::*;
 
     fn listing(more: &str) -> String {
-        let line = |(path, mode): (&str, &str)| format!("{mode} root/root 1 2026-11-30 10:00 {path}\n");
+        let line =
+            |(path, mode): (&str, &str)| format!("{mode} root/root 1 2026-11-30 10:00 {path}\n");
         FILES.map(line).concat() + "drwxr-xr-x root/root 0 2026-11-30 10:00 ./usr/\n" + more
     }
 
@@ -99,10 +135,24 @@ mod tests {
     fn what_is_missing_strange_or_writable_is_named() {
         files(&listing("")).unwrap();
         let refused = |more: &str| files(&listing(more)).unwrap_err().to_string();
-        assert!(refused("-rw-r--r-- root/root 1 2026-11-30 10:00 ./etc/x\n").starts_with("./etc/x does not belong"));
-        assert!(refused("-rw-r--r-- me/me 1 2026-11-30 10:00 ./usr/bin/x\n").ends_with("belongs to me/me"));
-        assert!(refused("-rwxrwxr-x root/root 1 2026-11-30 10:00 ./usr/bin/x\n").contains("has the mode"));
+        assert!(
+            refused("-rw-r--r-- root/root 1 2026-11-30 10:00 ./etc/x\n")
+                .starts_with("./etc/x does not belong")
+        );
+        assert!(
+            refused("-rw-r--r-- me/me 1 2026-11-30 10:00 ./usr/bin/x\n")
+                .ends_with("belongs to me/me")
+        );
+        assert!(
+            refused("-rwxrwxr-x root/root 1 2026-11-30 10:00 ./usr/bin/x\n")
+                .contains("has the mode")
+        );
         let without = listing("").replace("./usr/bin/tidings", "./usr/bin/other");
-        assert!(files(&without).unwrap_err().to_string().starts_with("./usr/bin/tidings is missing"));
+        assert!(
+            files(&without)
+                .unwrap_err()
+                .to_string()
+                .starts_with("./usr/bin/tidings is missing")
+        );
     }
 }

@@ -46,9 +46,16 @@ impl Changes {
         })?;
         // The folder is watched, not the files: editors replace a file by a new one, and a watch on
         // the old file would end.
-        watcher.watch(root, RecursiveMode::NonRecursive).context("the root can't be watched")?;
-        watcher.watch(&root.join(SOURCES), RecursiveMode::Recursive).context("the sources can't be watched")?;
-        Ok(Self { happened, _watcher: watcher })
+        watcher
+            .watch(root, RecursiveMode::NonRecursive)
+            .context("the root can't be watched")?;
+        watcher
+            .watch(&root.join(SOURCES), RecursiveMode::Recursive)
+            .context("the sources can't be watched")?;
+        Ok(Self {
+            happened,
+            _watcher: watcher,
+        })
     }
 
     /// Returns after something has changed since the last call, and nothing else has for
@@ -62,8 +69,9 @@ impl Changes {
 /// Whether the event changes a file from which the server is built.
 fn changes(root: &Path, event: &Event) -> bool {
     let is_ours = |path: &PathBuf| {
-        path.strip_prefix(root)
-            .is_ok_and(|path| path.starts_with(SOURCES) || FILES.iter().any(|file| path == Path::new(file)))
+        path.strip_prefix(root).is_ok_and(|path| {
+            path.starts_with(SOURCES) || FILES.iter().any(|file| path == Path::new(file))
+        })
     };
     !event.kind.is_access() && event.paths.iter().any(is_ours)
 }
@@ -93,7 +101,10 @@ mod tests {
 
     #[test]
     fn reading_a_file_is_no_change() {
-        assert!(!is_change(EventKind::Access(AccessKind::Any), "/here/crates/hub/src/lib.rs"));
+        assert!(!is_change(
+            EventKind::Access(AccessKind::Any),
+            "/here/crates/hub/src/lib.rs"
+        ));
     }
 
     #[tokio::test]
@@ -103,6 +114,8 @@ mod tests {
         fs::create_dir_all(path.join("crates/hub")).unwrap();
         let mut changes = Changes::watch(&path).unwrap();
         fs::write(path.join("crates/hub/lib.rs"), "").unwrap();
-        timeout(Duration::from_mins(10), changes.next()).await.expect("the change was noticed");
+        timeout(Duration::from_mins(10), changes.next())
+            .await
+            .expect("the change was noticed");
     }
 }

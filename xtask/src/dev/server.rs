@@ -39,7 +39,12 @@ struct Running {
 
 impl Server {
     pub(super) fn new(sockets: Sockets) -> Result<Self> {
-        Ok(Self { sockets, root: root()?, executable: target()?.join("debug").join("tidings"), running: None })
+        Ok(Self {
+            sockets,
+            root: root()?,
+            executable: target()?.join("debug").join("tidings"),
+            running: None,
+        })
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -51,7 +56,11 @@ impl Server {
     /// for that.
     pub(super) async fn replace(&mut self) -> Result<()> {
         let made_of = MadeOf::look(&self.executable, &self.root)?;
-        if self.running.as_ref().is_some_and(|running| running.made_of == made_of) {
+        if self
+            .running
+            .as_ref()
+            .is_some_and(|running| running.made_of == made_of)
+        {
             return Ok(());
         }
         self.stop().await?;
@@ -79,7 +88,10 @@ impl Server {
             let _ = kill_process(pid, Signal::TERM);
         }
         if timeout(TIMEOUT, child.wait()).await.is_err() {
-            eprintln!("dev: the server did not end within {} s and is killed", TIMEOUT.as_secs());
+            eprintln!(
+                "dev: the server did not end within {} s and is killed",
+                TIMEOUT.as_secs()
+            );
             child.kill().await?;
         }
         Ok(())
@@ -89,7 +101,11 @@ impl Server {
         let mut command = process::Command::new(&self.executable);
         // The child gets its own process group: ctrl-c reaches only this process, which passes it
         // on once.
-        command.current_dir(&self.root).env("DRAIN_SECONDS", "0").stdin(Stdio::null()).process_group(0);
+        command
+            .current_dir(&self.root)
+            .env("DRAIN_SECONDS", "0")
+            .stdin(Stdio::null())
+            .process_group(0);
         if std::env::var_os("DATA_DIR").is_none() {
             // The directory differs from that of a server that runs at the same time, because a log
             // can be open in only one process.
@@ -97,7 +113,10 @@ impl Server {
         }
         self.sockets.hand_to(&mut command)?;
         let mut command = tokio::process::Command::from(command);
-        command.kill_on_drop(true).spawn().with_context(|| format!("{} did not start", self.executable.display()))
+        command
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("{} did not start", self.executable.display()))
     }
 }
 
@@ -118,7 +137,8 @@ impl MadeOf {
     fn look(executable: &Path, root: &Path) -> Result<Self> {
         let written = |path: &Path| path.metadata().and_then(|metadata| metadata.modified());
         Ok(Self {
-            executable: written(executable).with_context(|| format!("{} is not there", executable.display()))?,
+            executable: written(executable)
+                .with_context(|| format!("{} is not there", executable.display()))?,
             settings: [".env", "tidings.toml"].map(|name| written(&root.join(name)).ok()),
         })
     }
@@ -136,7 +156,12 @@ mod tests {
         // writing could be inherited by a child that another test starts at that moment, and Linux
         // does not execute a file that is open for writing anywhere (ETXTBSY).
         let written = process::Command::new("sh")
-            .args(["-c", r#"printf '#!/bin/sh\n%s\n' "$1" > tidings && chmod +x tidings"#, "sh", script])
+            .args([
+                "-c",
+                r#"printf '#!/bin/sh\n%s\n' "$1" > tidings && chmod +x tidings"#,
+                "sh",
+                script,
+            ])
             .current_dir(root)
             .status();
         assert!(written.unwrap().success());
@@ -149,13 +174,17 @@ mod tests {
     }
 
     fn number(server: &Server) -> Option<u32> {
-        server.running.as_ref().and_then(|running| running.child.id())
+        server
+            .running
+            .as_ref()
+            .and_then(|running| running.child.id())
     }
 
     #[tokio::test]
     async fn the_server_inherits_the_sockets_in_systemds_manner() {
         let root = tempfile::tempdir().unwrap();
-        let script = r#"test -S /dev/fd/3 && echo "$LISTEN_FDS ${LISTEN_PID-any} $DRAIN_SECONDS" > seen"#;
+        let script =
+            r#"test -S /dev/fd/3 && echo "$LISTEN_FDS ${LISTEN_PID-any} $DRAIN_SECONDS" > seen"#;
         let mut server = stand_in(root.path(), script);
         let sockets = server.sockets.count();
         server.replace().await.unwrap();
@@ -183,7 +212,13 @@ mod tests {
     async fn a_server_that_ignores_sigterm_is_killed() {
         let root = tempfile::tempdir().unwrap();
         let deaf = root.path().join("deaf");
-        assert!(process::Command::new("mkfifo").arg(&deaf).status().unwrap().success());
+        assert!(
+            process::Command::new("mkfifo")
+                .arg(&deaf)
+                .status()
+                .unwrap()
+                .success()
+        );
         let mut server = stand_in(root.path(), "trap '' TERM; echo > deaf; exec sleep 600");
         server.replace().await.unwrap();
         fs::read(&deaf).unwrap();

@@ -42,7 +42,10 @@ impl Sockets {
     pub(super) fn hand_to(&self, command: &mut Command) -> Result<()> {
         let mut mappings = Vec::with_capacity(self.listeners.len());
         for (listener, child_fd) in self.listeners.iter().zip(FIRST..) {
-            mappings.push(FdMapping { parent_fd: listener.try_clone()?.into(), child_fd });
+            mappings.push(FdMapping {
+                parent_fd: listener.try_clone()?.into(),
+                child_fd,
+            });
         }
         command
             .env("LISTEN_FDS", mappings.len().to_string())
@@ -69,7 +72,8 @@ mod tests {
     fn a_connection_waits_while_no_server_runs() {
         let sockets = Sockets::bind(0).unwrap();
         for listener in &sockets.listeners {
-            TcpStream::connect(listener.local_addr().unwrap()).expect("the kernel takes it into the backlog");
+            TcpStream::connect(listener.local_addr().unwrap())
+                .expect("the kernel takes it into the backlog");
         }
     }
 
@@ -77,6 +81,9 @@ mod tests {
     fn a_port_that_is_taken_is_an_error_that_names_it() {
         let taken = Sockets::bind(0).unwrap();
         let error = Sockets::bind(taken.port).err().unwrap();
-        assert_eq!(error.to_string(), format!("127.0.0.1:{} can't be listened on", taken.port));
+        assert_eq!(
+            error.to_string(),
+            format!("127.0.0.1:{} can't be listened on", taken.port)
+        );
     }
 }

@@ -31,7 +31,15 @@ const FOLDERS: [&str; 2] = [concat!("/wo", "rk/"), concat!("/ro", "ot/")];
 pub(super) fn check() -> Result<()> {
     let root = process::root()?;
     let listed = process::ask(
-        Command::new("git").args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(&root),
+        Command::new("git")
+            .args([
+                "ls-files",
+                "-z",
+                "--cached",
+                "--others",
+                "--exclude-standard",
+            ])
+            .current_dir(&root),
     )?;
     let mut findings = Vec::new();
     for path in listed.split_terminator('\0') {
@@ -45,7 +53,10 @@ pub(super) fn check() -> Result<()> {
     if findings.is_empty() {
         return Ok(());
     }
-    bail!("files name what only holds on one machine:\n  {}", findings.join("\n  "))
+    bail!(
+        "files name what only holds on one machine:\n  {}",
+        findings.join("\n  ")
+    )
 }
 
 fn find(path: &str, content: &str) -> Vec<String> {
@@ -59,14 +70,21 @@ fn find(path: &str, content: &str) -> Vec<String> {
 /// Whether cargo wrote the line. For its default registry, cargo writes the same line on every
 /// machine, whatever mirror that machine uses.
 fn is_cargos_own(line: &str) -> bool {
-    line.starts_with(concat!(r#"source = "registry+https://github.com/rust-lang/crates"#, r#".io-index""#))
+    line.starts_with(concat!(
+        r#"source = "registry+https://github.com/rust-lang/crates"#,
+        r#".io-index""#
+    ))
 }
 
 fn named(line: &str) -> Option<&'static str> {
     HOSTS
         .into_iter()
         .find(|host| line.contains(host))
-        .or_else(|| FOLDERS.into_iter().find(|folder| names_folder(line, folder)))
+        .or_else(|| {
+            FOLDERS
+                .into_iter()
+                .find(|folder| names_folder(line, folder))
+        })
 }
 
 /// Whether the folder is the beginning of a path, rather than a part of a longer one.
@@ -83,8 +101,14 @@ mod tests {
 
     #[test]
     fn a_registrys_host_is_found_with_its_place() {
-        let content = format!("{{\n  \"resolved\": \"https://registry.{}/x\"\n}}", HOSTS[1]);
-        assert_eq!(find("clients/package-lock.json", &content), [format!("clients/package-lock.json:2: {}", HOSTS[1])]);
+        let content = format!(
+            "{{\n  \"resolved\": \"https://registry.{}/x\"\n}}",
+            HOSTS[1]
+        );
+        assert_eq!(
+            find("clients/package-lock.json", &content),
+            [format!("clients/package-lock.json:2: {}", HOSTS[1])]
+        );
     }
 
     #[test]
@@ -99,9 +123,19 @@ mod tests {
 
     #[test]
     fn only_cargos_own_line_is_exempt_and_only_in_its_lock_file() {
-        let line = format!("source = \"registry+https://github.com/rust-lang/{}-index\"", HOSTS[0]);
+        let line = format!(
+            "source = \"registry+https://github.com/rust-lang/{}-index\"",
+            HOSTS[0]
+        );
         assert!(find("Cargo.lock", &line).is_empty());
         assert_eq!(find("notes.md", &line).len(), 1);
-        assert_eq!(find("Cargo.lock", &format!("source = \"registry+https://index.{}/\"", HOSTS[0])).len(), 1);
+        assert_eq!(
+            find(
+                "Cargo.lock",
+                &format!("source = \"registry+https://index.{}/\"", HOSTS[0])
+            )
+            .len(),
+            1
+        );
     }
 }

@@ -77,17 +77,29 @@ pub(super) fn check() -> Result<()> {
     let mut findings = Vec::new();
     for folder in crates(&root.join("crates"))? {
         let text = fs::read_to_string(folder.join("Cargo.toml"))?;
-        let Package { name, metadata } = toml::from_str::<Manifest>(&text).context("a Cargo.toml")?.package;
+        let Package { name, metadata } = toml::from_str::<Manifest>(&text)
+            .context("a Cargo.toml")?
+            .package;
         let sources = Sources::read(&folder.join("src")).with_context(|| name.clone())?;
         let found = sources.check_declared(metadata.order.as_ref());
-        findings.extend(found.into_iter().map(|finding| format!("{name}: {finding}")));
+        findings.extend(
+            found
+                .into_iter()
+                .map(|finding| format!("{name}: {finding}")),
+        );
     }
-    ensure!(findings.is_empty(), "the modules are out of order:\n  {}", findings.join("\n  "));
+    ensure!(
+        findings.is_empty(),
+        "the modules are out of order:\n  {}",
+        findings.join("\n  ")
+    );
     Ok(())
 }
 
 fn crates(folder: &Path) -> io::Result<Vec<std::path::PathBuf>> {
-    let mut crates: Vec<_> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    let mut crates: Vec<_> = fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<io::Result<_>>()?;
     crates.retain(|path| path.join("Cargo.toml").is_file());
     crates.sort();
     Ok(crates)
@@ -115,18 +127,27 @@ impl Sources {
     fn of(texts: &BTreeMap<Module, String>) -> Result<Self> {
         let mut files = BTreeMap::new();
         for (module, text) in texts {
-            let tokens =
-                TokenStream::from_str(text).map_err(|error| anyhow::anyhow!("{}: {error}", module.join("::")))?;
+            let tokens = TokenStream::from_str(text)
+                .map_err(|error| anyhow::anyhow!("{}: {error}", module.join("::")))?;
             let mut file = File::default();
             file.read(tokens);
             files.insert(module.clone(), file);
         }
         // Files that contain only tests.
-        let tests: Vec<Module> = files.iter().flat_map(|(module, file)| below(module, &file.tests)).collect();
+        let tests: Vec<Module> = files
+            .iter()
+            .flat_map(|(module, file)| below(module, &file.tests))
+            .collect();
         files.retain(|module, _| !tests.iter().any(|test| module.starts_with(test)));
         let known: BTreeSet<Module> = files.keys().cloned().collect();
-        let reexports = files.get(&Module::new()).map(|root| root.reexports(&known)).unwrap_or_default();
-        let defined = files.get(&Module::new()).map(|root| root.defined.clone()).unwrap_or_default();
+        let reexports = files
+            .get(&Module::new())
+            .map(|root| root.reexports(&known))
+            .unwrap_or_default();
+        let defined = files
+            .get(&Module::new())
+            .map(|root| root.defined.clone())
+            .unwrap_or_default();
         // A path to the root counts only if it names something that the root defines: other names
         // that the root re-exports come from other crates.
         let resolve = |module: &Module, path: &[String]| {
@@ -134,10 +155,16 @@ impl Sources {
                 .filter(|used| !used.is_empty() || path.iter().any(|name| defined.contains(name)))
         };
         let uses = files.iter().map(|(module, file)| {
-            let uses = file.paths.iter().filter_map(|path| resolve(module, path)).filter(|used| used != module);
+            let uses = file
+                .paths
+                .iter()
+                .filter_map(|path| resolve(module, path))
+                .filter(|used| used != module);
             (module.clone(), uses.collect())
         });
-        Ok(Self { uses: uses.collect() })
+        Ok(Self {
+            uses: uses.collect(),
+        })
     }
 
     /// Returns the violations of the order that the crate declares. A crate that has modules must
@@ -146,7 +173,10 @@ impl Sources {
         match order {
             Some(order) => self.check(&order.modules),
             None if self.uses.keys().all(Vec::is_empty) => Vec::new(),
-            None => vec!["its Cargo.toml declares no order of its modules, see [package.metadata.order]".to_owned()],
+            None => vec![
+                "its Cargo.toml declares no order of its modules, see [package.metadata.order]"
+                    .to_owned(),
+            ],
         }
     }
 
@@ -161,12 +191,22 @@ impl Sources {
             .map(|(rank, name)| (rank, name.split("::").map(str::to_owned).collect()))
             .collect();
         let entry = |module: &Module| {
-            ranked.iter().filter(|(_, name)| module.starts_with(name)).max_by_key(|(_, name)| name.len())
+            ranked
+                .iter()
+                .filter(|(_, name)| module.starts_with(name))
+                .max_by_key(|(_, name)| name.len())
         };
         let mut findings = Vec::new();
         for (_, name) in &ranked {
-            if !self.uses.keys().any(|module| entry(module).is_some_and(|(_, entry)| entry == name)) {
-                findings.push(format!("the order names {}, which is no module", name.join("::")));
+            if !self
+                .uses
+                .keys()
+                .any(|module| entry(module).is_some_and(|(_, entry)| entry == name))
+            {
+                findings.push(format!(
+                    "the order names {}, which is no module",
+                    name.join("::")
+                ));
             }
         }
         for (module, uses) in self.uses.iter().filter(|(module, _)| !module.is_empty()) {
@@ -205,7 +245,9 @@ impl File {
         let mut at = 0;
         while at < tokens.len() {
             at = match &tokens[at] {
-                TokenTree::Punct(punct) if punct.as_char() == '#' && is_test(tokens.get(at + 1)) => {
+                TokenTree::Punct(punct)
+                    if punct.as_char() == '#' && is_test(tokens.get(at + 1)) =>
+                {
                     self.skip(&tokens, at + 2)
                 }
                 TokenTree::Ident(ident) if *ident == "use" => self.read_use(&tokens, at + 1),
@@ -216,10 +258,16 @@ impl File {
                     at + 1
                 }
                 TokenTree::Ident(ident) if *ident == "pub" => match tokens.get(at + 1) {
-                    Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis => at + 2,
+                    Some(TokenTree::Group(group))
+                        if group.delimiter() == Delimiter::Parenthesis =>
+                    {
+                        at + 2
+                    }
                     _ => at + 1,
                 },
-                TokenTree::Ident(ident) if *ident == "crate" || *ident == "super" || *ident == "self" => {
+                TokenTree::Ident(ident)
+                    if *ident == "crate" || *ident == "super" || *ident == "self" =>
+                {
                     let is_macros = at > 0 && is_punct(tokens.get(at - 1), '$');
                     let (path, end) = read_path(&tokens, at);
                     if path.len() > 1 && !is_macros {
@@ -255,7 +303,9 @@ impl File {
     }
 
     fn read_use(&mut self, tokens: &[TokenTree], from: usize) -> usize {
-        let end = (from..tokens.len()).find(|at| is_punct(tokens.get(*at), ';')).unwrap_or(tokens.len());
+        let end = (from..tokens.len())
+            .find(|at| is_punct(tokens.get(*at), ';'))
+            .unwrap_or(tokens.len());
         self.read_tree(&[], &tokens[from..end]);
         end
     }
@@ -283,9 +333,14 @@ impl File {
     /// Returns the names that the root of a crate re-exports from its own modules, with the module
     /// of each.
     fn reexports(&self, known: &BTreeSet<Module>) -> BTreeMap<String, Module> {
-        let of_module = self.paths.iter().filter(|path| path.len() > 1 && known.contains(&path[..1]));
+        let of_module = self
+            .paths
+            .iter()
+            .filter(|path| path.len() > 1 && known.contains(&path[..1]));
         let name = |path: &Vec<String>| self.renamed.get(path).or(path.last()).cloned();
-        of_module.filter_map(|path| Some((name(path)?, path[..path.len() - 1].to_vec()))).collect()
+        of_module
+            .filter_map(|path| Some((name(path)?, path[..path.len() - 1].to_vec())))
+            .collect()
     }
 }
 
@@ -295,7 +350,10 @@ fn trees(group: &Group) -> Vec<Vec<TokenTree>> {
     for token in group.stream() {
         match &token {
             TokenTree::Punct(punct) if punct.as_char() == ',' => trees.push(Vec::new()),
-            _ => trees.last_mut().into_iter().for_each(|tree: &mut Vec<_>| tree.push(token.clone())),
+            _ => trees
+                .last_mut()
+                .into_iter()
+                .for_each(|tree: &mut Vec<_>| tree.push(token.clone())),
         }
     }
     trees.retain(|tree| !tree.is_empty());
@@ -327,9 +385,15 @@ fn is_punct(token: Option<&TokenTree>, char: char) -> bool {
 
 /// Returns whether the tokens after a `#` are `[cfg(test)]`, or `[cfg(all(test, …))]`.
 fn is_test(attribute: Option<&TokenTree>) -> bool {
-    let Some(TokenTree::Group(attribute)) = attribute else { return false };
-    let words: Vec<_> =
-        attribute.stream().to_string().split(|c: char| !c.is_alphanumeric()).map(str::to_owned).collect();
+    let Some(TokenTree::Group(attribute)) = attribute else {
+        return false;
+    };
+    let words: Vec<_> = attribute
+        .stream()
+        .to_string()
+        .split(|c: char| !c.is_alphanumeric())
+        .map(str::to_owned)
+        .collect();
     words.first().is_some_and(|word| word == "cfg")
         && words.iter().any(|word| word == "test")
         && !words.contains(&"not".to_owned())
@@ -337,15 +401,24 @@ fn is_test(attribute: Option<&TokenTree>) -> bool {
 
 /// Returns the module of a file below `src`.
 fn module(path: &Path) -> Module {
-    let mut module: Module = path.with_extension("").iter().map(|name| name.to_string_lossy().into_owned()).collect();
-    if module.last().is_some_and(|last| matches!(last.as_str(), "mod" | "lib" | "main")) {
+    let mut module: Module = path
+        .with_extension("")
+        .iter()
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    if module
+        .last()
+        .is_some_and(|last| matches!(last.as_str(), "mod" | "lib" | "main"))
+    {
         module.pop();
     }
     module
 }
 
 fn below<'a>(module: &'a Module, names: &'a [String]) -> impl Iterator<Item = Module> + 'a {
-    names.iter().map(|name| [module.as_slice(), std::slice::from_ref(name)].concat())
+    names
+        .iter()
+        .map(|name| [module.as_slice(), std::slice::from_ref(name)].concat())
 }
 
 /// Returns the module to which a path in `module` leads, or `None` if it is not a module of this
@@ -361,13 +434,18 @@ fn resolve(
         "crate" => {
             names.next();
             let first = names.peek()?;
-            match reexports.get(*first).filter(|_| !known.contains(std::slice::from_ref(*first))) {
+            match reexports
+                .get(*first)
+                .filter(|_| !known.contains(std::slice::from_ref(*first)))
+            {
                 Some(module) => return Some(module.clone()),
                 None => Module::new(),
             }
         }
         "self" | "super" => module.clone(),
-        first if known.contains(&[module.as_slice(), &[first.to_owned()]].concat()) => module.clone(),
+        first if known.contains(&[module.as_slice(), &[first.to_owned()]].concat()) => {
+            module.clone()
+        }
         _ => return None,
     };
     for name in names {
@@ -391,7 +469,10 @@ mod tests {
     use super::*;
 
     fn findings(files: &[(&str, &str)], order: &str) -> Vec<String> {
-        let texts = files.iter().map(|(path, text)| (module(Path::new(path)), (*text).to_owned())).collect();
+        let texts = files
+            .iter()
+            .map(|(path, text)| (module(Path::new(path)), (*text).to_owned()))
+            .collect();
         let order: Order = toml::from_str(&format!("modules = {order}")).unwrap();
         Sources::of(&texts).unwrap().check(&order.modules)
     }
@@ -408,7 +489,11 @@ mod tests {
             "use crate::b::*;",
             "mod inner { fn f() { crate::b::g::<u8>() } }",
         ] {
-            let files = [("lib.rs", "mod a; mod b; pub use b::B;"), ("a.rs", text), ("b.rs", "")];
+            let files = [
+                ("lib.rs", "mod a; mod b; pub use b::B;"),
+                ("a.rs", text),
+                ("b.rs", ""),
+            ];
             assert_eq!(findings(&files, r#"["a", "b"]"#), ["a uses b"], "{text}");
             assert_eq!(findings(&files, r#"["b", "a"]"#), [""; 0], "{text}");
         }
@@ -416,8 +501,16 @@ mod tests {
 
     #[test]
     fn a_name_that_the_root_renames_belongs_to_its_module() {
-        let root = ("lib.rs", "mod a; mod b; mod c; pub use b::Error as BError; pub use c::Error;");
-        let uses = |text| findings(&[root, ("a.rs", text), ("b.rs", ""), ("c.rs", "")], r#"["c", "a", "b"]"#);
+        let root = (
+            "lib.rs",
+            "mod a; mod b; mod c; pub use b::Error as BError; pub use c::Error;",
+        );
+        let uses = |text| {
+            findings(
+                &[root, ("a.rs", text), ("b.rs", ""), ("c.rs", "")],
+                r#"["c", "a", "b"]"#,
+            )
+        };
         assert_eq!(uses("use crate::BError;"), ["a uses b"]);
         assert_eq!(uses("use crate::Error;"), [""; 0]);
     }
@@ -428,7 +521,8 @@ mod tests {
             ("lib.rs", "mod a; mod b; pub use crate::b::B;"),
             (
                 "a.rs",
-                "#[cfg(test)] mod tests { use crate::b; } #[cfg(test)] mod more; #[cfg(test)] fn f() { crate::b::g() }",
+                "#[cfg(test)] mod tests { use crate::b; } #[cfg(test)] mod more; #[cfg(test)] fn \
+                 f() { crate::b::g() }",
             ),
             ("a/more.rs", "use crate::b;"),
             ("b.rs", "#[cfg(all(test, unix))] use crate::c;"),
@@ -439,7 +533,10 @@ mod tests {
 
     #[test]
     fn a_module_may_use_only_the_constants_of_the_root() {
-        let root = ("main.rs", "mod a; use other::c; const VERSION: &str = \"1\"; fn helper() {}");
+        let root = (
+            "main.rs",
+            "mod a; use other::c; const VERSION: &str = \"1\"; fn helper() {}",
+        );
         let uses = |text| findings(&[root, ("a.rs", text)], r#"["a"]"#);
         assert_eq!(uses("use super::helper;"), ["a uses the root"]);
         assert_eq!(uses("use crate::{VERSION, c};"), [""; 0]);
@@ -456,7 +553,10 @@ mod tests {
         ];
         assert_eq!(findings(&files, r#"["a", "b", "a::high"]"#), [""; 0]);
         assert_eq!(findings(&files, r#"["a", "b"]"#), ["a::high uses b"]);
-        assert_eq!(findings(&files, r#"["a::low", ["a", "b"], "a::high"]"#), ["b uses a"]);
+        assert_eq!(
+            findings(&files, r#"["a::low", ["a", "b"], "a::high"]"#),
+            ["b uses a"]
+        );
     }
 
     #[test]
@@ -464,23 +564,38 @@ mod tests {
         let files = [("lib.rs", "mod a;"), ("a.rs", ""), ("b.rs", "")];
         assert_eq!(
             findings(&files, r#"["a", "c"]"#),
-            ["the order names c, which is no module", "b has no place in the order"]
+            [
+                "the order names c, which is no module",
+                "b has no place in the order"
+            ]
         );
     }
 
     #[test]
     fn a_crate_with_modules_declares_their_order() {
         let sources = |files: &[&str]| {
-            let texts = files.iter().map(|path| (module(Path::new(path)), String::new())).collect();
+            let texts = files
+                .iter()
+                .map(|path| (module(Path::new(path)), String::new()))
+                .collect();
             Sources::of(&texts).unwrap()
         };
-        let declared = Order { modules: vec![Entry::One("a".to_owned())] };
-        assert_eq!(sources(&["lib.rs", "a.rs"]).check_declared(Some(&declared)), [""; 0]);
+        let declared = Order {
+            modules: vec![Entry::One("a".to_owned())],
+        };
+        assert_eq!(
+            sources(&["lib.rs", "a.rs"]).check_declared(Some(&declared)),
+            [""; 0]
+        );
         assert_eq!(
             sources(&["lib.rs", "a.rs"]).check_declared(None),
             ["its Cargo.toml declares no order of its modules, see [package.metadata.order]"]
         );
-        assert_eq!(sources(&["lib.rs"]).check_declared(None), [""; 0], "a crate of one file has no modules");
+        assert_eq!(
+            sources(&["lib.rs"]).check_declared(None),
+            [""; 0],
+            "a crate of one file has no modules"
+        );
     }
 
     #[test]

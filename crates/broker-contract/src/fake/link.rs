@@ -28,11 +28,11 @@ pub struct Link {
     pub stale: u32,
     /// Whether every request is refused at once.
     pub cut: bool,
-    /// Whether nothing gets through for now, without an error. Requests wait in buffers and are done
-    /// when the link is well again, whether or not their senders still wait.
+    /// Whether nothing gets through for now, without an error. Requests wait in buffers and are
+    /// done when the link is well again, whether or not their senders still wait.
     pub stalled: bool,
-    /// Whether the node itself does not run. Unlike with a stalled link, the time limits of requests
-    /// don't pass, and answers arrive afterwards.
+    /// Whether the node itself does not run. Unlike with a stalled link, the time limits of
+    /// requests don't pass, and answers arrive afterwards.
     pub frozen: bool,
 }
 

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use rand::RngExt as _;
 use tidings_journal::Epoch;
 use tidings_journal_shared::broker::{
-    Broker, Commit, Encoded, Failure, Follow, Live, Mark, Opened, Opening, Placed, Raw, SnapshotId, Tag,
+    Broker, Commit, Encoded, Failure, Follow, Live, Mark, Opened, Opening, Placed, Raw, SnapshotId,
+    Tag,
 };
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -57,7 +58,8 @@ impl Node {
 
     /// Changes the node's link.
     pub fn set_link(&self, change: impl FnOnce(&mut Link)) {
-        self.fake.change(|world| change(&mut world.links[self.number].link));
+        self.fake
+            .change(|world| change(&mut world.links[self.number].link));
     }
 
     /// Closes the node's connections. It may connect again at once.
@@ -80,7 +82,13 @@ impl Node {
             }
             let rng = &mut world.rng;
             let late = TIME_LIMIT + Duration::from_millis(rng.random_range(1..8_000));
-            (link.fate(writes, rng), link.latency(rng), link.latency(rng), late, server)
+            (
+                link.fate(writes, rng),
+                link.latency(rng),
+                link.latency(rng),
+                late,
+                server,
+            )
         };
         let (answer, answered) = oneshot::channel();
         let (fake, node) = (self.fake.clone(), self.number);
@@ -95,7 +103,9 @@ impl Node {
                 tokio::time::sleep(late).await;
             }
             fake.until_well(node).await;
-            let Some(result) = fake.serve(server, &work) else { return }; // the server is dead
+            let Some(result) = fake.serve(server, &work) else {
+                return;
+            }; // the server is dead
             match fate {
                 Fate::Unanswered { noticed: true } | Fate::Ghost => return,
                 Fate::Unanswered { noticed: false } => return answer_never(answer).await,
@@ -114,14 +124,19 @@ impl Node {
             match tokio::time::timeout(TIME_LIMIT, &mut answered).await {
                 Ok(outcome) => break Some(outcome),
                 // A node that does not run notices no time limit.
-                Err(_) if self.fake.is_frozen(self.number) => self.fake.until_thawed(self.number).await,
+                Err(_) if self.fake.is_frozen(self.number) => {
+                    self.fake.until_thawed(self.number).await;
+                }
                 Err(_) => break None,
             }
         };
         match outcome {
             Some(Ok(result)) => result,
             Some(Err(_)) => Err(Failure::Unsure("the connection was closed".to_owned())),
-            None => Err(Failure::Unsure(format!("no answer in {} s", TIME_LIMIT.as_secs()))),
+            None => Err(Failure::Unsure(format!(
+                "no answer in {} s",
+                TIME_LIMIT.as_secs()
+            ))),
         }
     }
 }
@@ -177,17 +192,25 @@ impl Fake {
 impl Broker for Node {
     async fn open(&self, opening: &Opening) -> Result<Opened, Failure> {
         let opening = opening.clone();
-        self.request(true, move |server, ms| server.open(&opening, ms)).await
+        self.request(true, move |server, ms| server.open(&opening, ms))
+            .await
     }
 
     async fn append(&self, epoch: Epoch, group: &Encoded) -> Result<Placed, Failure> {
         let group = group.clone();
-        debug_assert_eq!(group.tag, Tag::of(&group.bytes), "the tag is the hash of the group");
-        self.request(true, move |server, ms| server.append(epoch, &group, ms)).await
+        debug_assert_eq!(
+            group.tag,
+            Tag::of(&group.bytes),
+            "the tag is the hash of the group"
+        );
+        self.request(true, move |server, ms| server.append(epoch, &group, ms))
+            .await
     }
 
     async fn page(&self, after: Mark, bytes: usize) -> Result<Vec<Raw>, Failure> {
-        let page = self.request(false, move |server, _| server.page(after, bytes)).await?;
+        let page = self
+            .request(false, move |server, _| server.page(after, bytes))
+            .await?;
         let mut world = self.fake.0.world.lock();
         let stale = world.links[self.number].link.stale;
         let kind = world.kind;
@@ -205,26 +228,52 @@ impl Broker for Node {
         let id = world.next_reader;
         world.next_reader += 1;
         let server = world.route(self.number);
-        world.inboxes.insert(id, Inbox { server, node: self.number, messages: VecDeque::new() });
+        world.inboxes.insert(
+            id,
+            Inbox {
+                server,
+                node: self.number,
+                messages: VecDeque::new(),
+            },
+        );
         let cuts = world.links[self.number].cuts;
         let (fake, node, now) = (self.fake.clone(), self.number, Instant::now());
         let alive_at = now + ALIVE_INTERVAL;
-        Ok(Box::new(Reader { fake, node, id, cuts, after, arrival: None, alive_at, silent_since: now }))
+        Ok(Box::new(Reader {
+            fake,
+            node,
+            id,
+            cuts,
+            after,
+            arrival: None,
+            alive_at,
+            silent_since: now,
+        }))
     }
 
-    async fn write_chunk(&self, snapshot: &SnapshotId, nth: u32, bytes: Bytes) -> Result<(), Failure> {
+    async fn write_chunk(
+        &self,
+        snapshot: &SnapshotId,
+        nth: u32,
+        bytes: Bytes,
+    ) -> Result<(), Failure> {
         let snapshot = snapshot.clone();
-        self.request(true, move |server, ms| server.write_chunk(&snapshot, nth, bytes.clone(), ms)).await
+        self.request(true, move |server, ms| {
+            server.write_chunk(&snapshot, nth, bytes.clone(), ms)
+        })
+        .await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<bool, Failure> {
         let commit = commit.clone();
-        self.request(true, move |server, _| server.commit(&commit)).await
+        self.request(true, move |server, _| server.commit(&commit))
+            .await
     }
 
     async fn read_chunk(&self, snapshot: &SnapshotId, nth: u32) -> Result<Option<Bytes>, Failure> {
         let snapshot = snapshot.clone();
-        self.request(false, move |server, _| server.read_chunk(&snapshot, nth)).await
+        self.request(false, move |server, _| server.read_chunk(&snapshot, nth))
+            .await
     }
 
     async fn send(&self, message: Bytes) -> Result<(), Failure> {
@@ -232,7 +281,11 @@ impl Broker for Node {
         let server = fake.0.world.lock().route(self.number);
         self.request(false, |_, _| Ok(())).await?;
         fake.change(|world| {
-            for inbox in world.inboxes.values_mut().filter(|inbox| inbox.server == server) {
+            for inbox in world
+                .inboxes
+                .values_mut()
+                .filter(|inbox| inbox.server == server)
+            {
                 let lost = world.links[inbox.node].link.live_lost;
                 if !happens(lost, &mut world.rng) {
                     inbox.messages.push_back(message.clone());
@@ -266,7 +319,8 @@ impl Follow for Reader {
                 }
                 Found::Failed(why) => return Err(Failure::Unsure(why.to_owned())),
                 Found::Nothing(until) => {
-                    let _ = tokio::time::timeout_at(until, changed).await; // either way, it looks again
+                    // either way, it looks again
+                    let _ = tokio::time::timeout_at(until, changed).await;
                 }
             }
         }
@@ -291,7 +345,11 @@ impl Reader {
         }
         if link.stalled || !server.up {
             let until = self.silent_since + SILENCE_LIMIT;
-            return if now >= until { Found::Failed("the broker is silent") } else { Found::Nothing(until) };
+            return if now >= until {
+                Found::Failed("the broker is silent")
+            } else {
+                Found::Nothing(until)
+            };
         }
         if let Some(inbox) = inbox {
             inbox.server = number; // a proxy may have changed it
@@ -301,11 +359,17 @@ impl Reader {
         }
         let log = server.log.as_ref();
         if log.is_some_and(|log| log.after(self.after).next().is_some()) {
-            let arrival = *self.arrival.get_or_insert_with(|| now + link.latency(&mut world.rng));
+            let arrival = *self
+                .arrival
+                .get_or_insert_with(|| now + link.latency(&mut world.rng));
             if now >= arrival {
                 self.arrival = None;
-                let groups: Vec<Raw> =
-                    log.into_iter().flat_map(|log| log.after(self.after)).take(BATCH).cloned().collect();
+                let groups: Vec<Raw> = log
+                    .into_iter()
+                    .flat_map(|log| log.after(self.after))
+                    .take(BATCH)
+                    .cloned()
+                    .collect();
                 self.after = groups.last().map_or(self.after, |group| group.mark);
                 if world.kind == Kind::Numbered && happens(link.live_lost, &mut world.rng) {
                     return Found::Nothing(now); // they got lost on the way

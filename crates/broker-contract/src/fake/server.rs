@@ -61,14 +61,23 @@ pub(super) struct Log {
 
 impl Server {
     pub(super) fn new(kind: Kind, incarnation: u64) -> Self {
-        Self { kind, incarnation, log: None, full: false, up: true, skew_ms: 0 }
+        Self {
+            kind,
+            incarnation,
+            log: None,
+            full: false,
+            up: true,
+            skew_ms: 0,
+        }
     }
 
     pub(super) fn open(&mut self, opening: &Opening, ms: i64) -> Result<Opened, Failure> {
         let (epoch, group) = &opening.epoch;
         let is_new = match &self.log {
             None => true,
-            Some(log) => log.incarnation != self.incarnation || Some(log.epoch) == opening.distrusted,
+            Some(log) => {
+                log.incarnation != self.incarnation || Some(log.epoch) == opening.distrusted
+            }
         };
         if is_new {
             self.check_space()?;
@@ -77,10 +86,19 @@ impl Server {
             (log.epoch, log.incarnation) = (*epoch, self.incarnation);
         }
         let log = self.log()?;
-        Ok(Opened { state: log.state(), meta: log.meta.clone(), promise: "none".to_owned() })
+        Ok(Opened {
+            state: log.state(),
+            meta: log.meta.clone(),
+            promise: "none".to_owned(),
+        })
     }
 
-    pub(super) fn append(&mut self, epoch: Epoch, group: &Encoded, ms: i64) -> Result<Placed, Failure> {
+    pub(super) fn append(
+        &mut self,
+        epoch: Epoch,
+        group: &Encoded,
+        ms: i64,
+    ) -> Result<Placed, Failure> {
         let (kind, incarnation) = (self.kind, self.incarnation);
         let space = self.check_space();
         let log = self.log.as_mut().ok_or_else(no_log)?;
@@ -118,7 +136,10 @@ impl Server {
             left = left.saturating_sub(group.bytes.len());
             page.push(group.clone());
         }
-        if self.kind == Kind::Numbered && after < log.head && page.first().is_none_or(|raw| raw.mark.0 != after.0 + 1) {
+        if self.kind == Kind::Numbered
+            && after < log.head
+            && page.first().is_none_or(|raw| raw.mark.0 != after.0 + 1)
+        {
             return Err(gone());
         }
         Ok(page)
@@ -134,7 +155,9 @@ impl Server {
         self.check_space()?;
         let log = self.log.as_mut().ok_or_else(no_log)?;
         let committed: Vec<_> = log.snapshots.iter().map(|(id, _)| id.0.clone()).collect();
-        log.chunks.retain(|(id, _), (written, _)| committed.contains(id) || ms - *written < UNCOMMITTED_MS);
+        log.chunks.retain(|(id, _), (written, _)| {
+            committed.contains(id) || ms - *written < UNCOMMITTED_MS
+        });
         log.chunks.insert((snapshot.0.clone(), nth), (ms, bytes));
         Ok(())
     }
@@ -150,7 +173,8 @@ impl Server {
         if (0..commit.chunks).any(|nth| !log.chunks.contains_key(&(id.clone(), nth))) {
             return Err(Failure::Gone(format!("a chunk of the snapshot {id}")));
         }
-        log.snapshots.push_front((commit.snapshot.clone(), commit.chunks));
+        log.snapshots
+            .push_front((commit.snapshot.clone(), commit.chunks));
         if let Some((replaced, _)) = log.snapshots.get(2).cloned() {
             log.snapshots.truncate(2);
             log.chunks.retain(|(id, _), _| *id != replaced.0);
@@ -160,14 +184,25 @@ impl Server {
         Ok(true)
     }
 
-    pub(super) fn read_chunk(&self, snapshot: &SnapshotId, nth: u32) -> Result<Option<Bytes>, Failure> {
+    pub(super) fn read_chunk(
+        &self,
+        snapshot: &SnapshotId,
+        nth: u32,
+    ) -> Result<Option<Bytes>, Failure> {
         let gone = || Failure::Gone(format!("the snapshot {snapshot}"));
         let log = self.log.as_ref().ok_or_else(gone)?;
-        let (_, chunks) = log.snapshots.iter().find(|(id, _)| id == snapshot).ok_or_else(gone)?;
+        let (_, chunks) = log
+            .snapshots
+            .iter()
+            .find(|(id, _)| id == snapshot)
+            .ok_or_else(gone)?;
         if nth >= *chunks {
             return Ok(None);
         }
-        let (_, bytes) = log.chunks.get(&(snapshot.0.clone(), nth)).ok_or_else(gone)?;
+        let (_, bytes) = log
+            .chunks
+            .get(&(snapshot.0.clone(), nth))
+            .ok_or_else(gone)?;
         Ok(Some(bytes.clone()))
     }
 
@@ -180,7 +215,11 @@ impl Server {
     }
 
     fn check_space(&self) -> Result<(), Failure> {
-        if self.full { Err(Failure::Full("the fake broker is full".to_owned())) } else { Ok(()) }
+        if self.full {
+            Err(Failure::Full("the fake broker is full".to_owned()))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -206,7 +245,12 @@ impl Log {
             Kind::Numbered => 1,
         };
         let previous = (kind == Kind::Tagged).then_some(self.tag);
-        let raw = Raw { mark: self.head, previous, ms, bytes: group.bytes.clone() };
+        let raw = Raw {
+            mark: self.head,
+            previous,
+            ms,
+            bytes: group.bytes.clone(),
+        };
         self.tag = group.tag;
         self.groups.push_back(raw.clone());
         raw

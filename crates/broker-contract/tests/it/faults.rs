@@ -97,7 +97,9 @@ async fn a_flushed_log_is_silent_to_readers_but_for_the_proof_of_life() {
     fake.flush();
     let again = open(&*node).await;
     assert_ne!(again.state.log, opened.state.log);
-    let Live::Alive(state) = reader.next().await.unwrap() else { panic!("there is nothing else") };
+    let Live::Alive(state) = reader.next().await.unwrap() else {
+        panic!("there is nothing else")
+    };
     assert_eq!(state, again.state);
 }
 
@@ -128,7 +130,9 @@ async fn a_seed_has_the_same_faults_each_time() {
         let fake = Fake::new(Kind::Tagged, 17);
         let node = fake.node();
         let epoch = open(&*node).await.state.epoch;
-        node.set_link(|link| (link.lost, link.unanswered, link.ghosts, link.latency_ms) = (100, 100, 100, 1..50));
+        node.set_link(|link| {
+            (link.lost, link.unanswered, link.ghosts, link.latency_ms) = (100, 100, 100, 1..50);
+        });
         let begun = tokio::time::Instant::now();
         let mut run = Vec::new();
         for number in 0..50 {

@@ -25,9 +25,13 @@ fn healthy(kind: Kind) -> Healthy {
 }
 
 mod tagged {
-    tidings_broker_contract::promises!(crate::promises::healthy(tidings_broker_contract::fake::Kind::Tagged));
+    tidings_broker_contract::promises!(crate::promises::healthy(
+        tidings_broker_contract::fake::Kind::Tagged
+    ));
 }
 
 mod numbered {
-    tidings_broker_contract::promises!(crate::promises::healthy(tidings_broker_contract::fake::Kind::Numbered));
+    tidings_broker_contract::promises!(crate::promises::healthy(
+        tidings_broker_contract::fake::Kind::Numbered
+    ));
 }

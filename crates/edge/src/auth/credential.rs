@@ -43,9 +43,19 @@ impl Credential {
     /// - `?token=` restores the `+` of a Base64 token that was not percent-encoded and therefore
     ///   arrives as a space: no token contains spaces. A cookie is percent-decoded, because no
     ///   token contains a `%`.
-    pub fn find(headers: &HeaderMap, query: Option<&str>, cookie: Option<&str>, for_stream: bool) -> Option<Self> {
+    pub fn find(
+        headers: &HeaderMap,
+        query: Option<&str>,
+        cookie: Option<&str>,
+        for_stream: bool,
+    ) -> Option<Self> {
         let query = query.unwrap_or_default();
-        let sent_by_client = |kind| Some(Self { kind, is_cookie: false });
+        let sent_by_client = |kind| {
+            Some(Self {
+                kind,
+                is_cookie: false,
+            })
+        };
         if let Some(token) = bearer(headers) {
             return sent_by_client(Kind::Token(token));
         }
@@ -58,7 +68,10 @@ impl Credential {
         if parameter(query, "ticket").is_some() {
             return sent_by_client(Kind::Ticket);
         }
-        cookie_value(headers, cookie?).map(|token| Self { kind: Kind::Token(token), is_cookie: true })
+        cookie_value(headers, cookie?).map(|token| Self {
+            kind: Kind::Token(token),
+            is_cookie: true,
+        })
     }
 
     /// Whether the credential may be used. A cookie may not if a page of another site made the
@@ -68,8 +81,13 @@ impl Credential {
     /// them, but it can use up the visitor's limit of streams. So a cookie counts if the request
     /// has no `Origin` and the browser does not call it `cross-site`, or if `is_allowed` says that
     /// the page's origin may send credentials.
-    pub fn is_usable(&self, headers: &HeaderMap, is_allowed: impl Fn(&HeaderValue) -> bool) -> bool {
-        let is_same_site = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"same-site" | b"none");
+    pub fn is_usable(
+        &self,
+        headers: &HeaderMap,
+        is_allowed: impl Fn(&HeaderValue) -> bool,
+    ) -> bool {
+        let is_same_site =
+            |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"same-site" | b"none");
         if !self.is_cookie {
             return true;
         }
@@ -109,7 +127,10 @@ fn cookie_value(headers: &HeaderMap, name: &str) -> Option<String> {
         line.split(';').find_map(|pair| {
             let (key, value) = pair.split_once('=')?;
             let value = value.trim();
-            let value = value.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or(value);
+            let value = value
+                .strip_prefix('"')
+                .and_then(|inner| inner.strip_suffix('"'))
+                .unwrap_or(value);
             (key.trim() == name && !value.is_empty())
                 .then(|| percent_decode_str(value).decode_utf8_lossy().into_owned())
         })
@@ -123,14 +144,24 @@ mod tests {
     use super::*;
 
     fn headers(lines: &[(http::HeaderName, &str)]) -> HeaderMap {
-        lines.iter().map(|(name, value)| (name.clone(), HeaderValue::from_bytes(value.as_bytes()).unwrap())).collect()
+        lines
+            .iter()
+            .map(|(name, value)| {
+                (
+                    name.clone(),
+                    HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+                )
+            })
+            .collect()
     }
 
     /// Returns what was found on a stream whose cookie is named `sid`: the token, or `ticket`.
     fn found(lines: &[(http::HeaderName, &str)], query: &str) -> Option<String> {
-        Credential::find(&headers(lines), Some(query), Some("sid"), true).map(|credential| match credential.kind {
-            Kind::Token(token) => token,
-            Kind::Ticket => "ticket".to_owned(),
+        Credential::find(&headers(lines), Some(query), Some("sid"), true).map(|credential| {
+            match credential.kind {
+                Kind::Token(token) => token,
+                Kind::Ticket => "ticket".to_owned(),
+            }
         })
     }
 
@@ -139,9 +170,18 @@ mod tests {
         let cookie = (COOKIE, "sid=d");
         let bearer = (AUTHORIZATION, "Bearer a");
         let query = "ticket=c&token=b";
-        assert_eq!(found(&[cookie.clone(), bearer], query).as_deref(), Some("a"));
-        assert_eq!(found(std::slice::from_ref(&cookie), query).as_deref(), Some("b"));
-        assert_eq!(found(std::slice::from_ref(&cookie), "ticket=c").as_deref(), Some("ticket"));
+        assert_eq!(
+            found(&[cookie.clone(), bearer], query).as_deref(),
+            Some("a")
+        );
+        assert_eq!(
+            found(std::slice::from_ref(&cookie), query).as_deref(),
+            Some("b")
+        );
+        assert_eq!(
+            found(std::slice::from_ref(&cookie), "ticket=c").as_deref(),
+            Some("ticket")
+        );
         assert_eq!(found(&[cookie], "").as_deref(), Some("d"));
         assert_eq!(found(&[], ""), None);
     }
@@ -149,14 +189,30 @@ mod tests {
     #[test]
     fn the_scheme_is_case_insensitive_and_may_be_followed_by_several_spaces() {
         for line in ["Bearer a", "bearer a", "BEARER  a "] {
-            assert_eq!(found(&[(AUTHORIZATION, line)], "").as_deref(), Some("a"), "{line}");
+            assert_eq!(
+                found(&[(AUTHORIZATION, line)], "").as_deref(),
+                Some("a"),
+                "{line}"
+            );
         }
     }
 
     #[test]
     fn another_scheme_or_an_empty_bearer_counts_as_absent() {
-        for line in ["Basic a", "Bearera", "a", "Bearer", "Bearer ", "Bearer    ", ""] {
-            assert_eq!(found(&[(AUTHORIZATION, line)], "token=b").as_deref(), Some("b"), "{line}");
+        for line in [
+            "Basic a",
+            "Bearera",
+            "a",
+            "Bearer",
+            "Bearer ",
+            "Bearer    ",
+            "",
+        ] {
+            assert_eq!(
+                found(&[(AUTHORIZATION, line)], "token=b").as_deref(),
+                Some("b"),
+                "{line}"
+            );
             assert_eq!(found(&[(AUTHORIZATION, line)], ""), None, "{line}");
         }
         let both = [(AUTHORIZATION, "Basic x"), (AUTHORIZATION, "Bearer a")];
@@ -166,16 +222,23 @@ mod tests {
     #[test]
     fn a_bearer_that_is_not_utf8_is_present() {
         let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, HeaderValue::from_bytes(b"Bearer \xff\xfe").unwrap());
+        headers.insert(
+            AUTHORIZATION,
+            HeaderValue::from_bytes(b"Bearer \xff\xfe").unwrap(),
+        );
         assert!(
-            Credential::find(&headers, Some("token=b"), None, true)
-                .is_some_and(|credential| matches!(credential.kind, Kind::Token(token) if token != "b"))
+            Credential::find(&headers, Some("token=b"), None, true).is_some_and(
+                |credential| matches!(credential.kind, Kind::Token(token) if token != "b")
+            )
         );
     }
 
     #[test]
     fn an_empty_parameter_counts_as_absent() {
-        assert_eq!(found(&[(COOKIE, "sid=d")], "token=&ticket=&token").as_deref(), Some("d"));
+        assert_eq!(
+            found(&[(COOKIE, "sid=d")], "token=&ticket=&token").as_deref(),
+            Some("d")
+        );
         assert_eq!(found(&[], "token=&token=b").as_deref(), Some("b"));
     }
 
@@ -196,9 +259,15 @@ mod tests {
 
     #[test]
     fn a_cookie_is_found_by_its_whole_name_among_others_and_over_several_lines() {
-        let lines = [(COOKIE, "xsid=1; sidx=2; SID=3"), (COOKIE, "flag; sid=YQ==; sid=5")];
+        let lines = [
+            (COOKIE, "xsid=1; sidx=2; SID=3"),
+            (COOKIE, "flag; sid=YQ==; sid=5"),
+        ];
         assert_eq!(found(&lines, "").as_deref(), Some("YQ=="));
-        assert_eq!(found(&[(COOKIE, "sid=\"YQ%3D%3D\"")], "").as_deref(), Some("YQ=="));
+        assert_eq!(
+            found(&[(COOKIE, "sid=\"YQ%3D%3D\"")], "").as_deref(),
+            Some("YQ==")
+        );
         assert_eq!(found(&[(COOKIE, "sid=")], ""), None);
     }
 
@@ -206,7 +275,9 @@ mod tests {
     fn a_cookie_is_not_usable_if_a_page_of_another_site_had_it_sent() {
         let allowed = |origin: &HeaderValue| origin == "https://app.example.com";
         let is_usable = |lines: &[(&'static str, &str)]| {
-            let lines = lines.iter().map(|(name, value)| (HeaderName::from_static(name), *value));
+            let lines = lines
+                .iter()
+                .map(|(name, value)| (HeaderName::from_static(name), *value));
             let headers = headers(&lines.chain([(COOKIE, "sid=d")]).collect::<Vec<_>>());
             let found = |query| Credential::find(&headers, query, Some("sid"), true).unwrap();
             assert!(
@@ -221,7 +292,10 @@ mod tests {
             &[("sec-fetch-site", "same-site")],
             &[("sec-fetch-site", "none")],
             &[("origin", "https://app.example.com")],
-            &[("origin", "https://app.example.com"), ("sec-fetch-site", "cross-site")],
+            &[
+                ("origin", "https://app.example.com"),
+                ("sec-fetch-site", "cross-site"),
+            ],
         ] {
             assert!(is_usable(good), "{good:?}");
         }
@@ -229,12 +303,21 @@ mod tests {
             &[("sec-fetch-site", "cross-site")][..],
             &[("sec-fetch-site", "")],
             &[("sec-fetch-site", "Same-Origin")],
-            &[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")],
+            &[
+                ("sec-fetch-site", "same-origin"),
+                ("sec-fetch-site", "cross-site"),
+            ],
             &[("origin", "https://evil.example")],
             &[("origin", "null")],
             &[("origin", "")],
-            &[("origin", "https://evil.example"), ("sec-fetch-site", "same-origin")],
-            &[("origin", "https://app.example.com"), ("origin", "https://evil.example")],
+            &[
+                ("origin", "https://evil.example"),
+                ("sec-fetch-site", "same-origin"),
+            ],
+            &[
+                ("origin", "https://app.example.com"),
+                ("origin", "https://evil.example"),
+            ],
         ] {
             assert!(!is_usable(bad), "{bad:?}");
         }

@@ -38,9 +38,17 @@ pub(super) fn parse(token: &str) -> Option<Identity> {
     let id = UserId::parse(parts.next()?).ok()?;
     let username = parts.next()?;
     let email = parts.next()?;
-    let roles = parts.next().filter(|roles| roles.split(',').any(|role| !role.trim().is_empty()));
+    let roles = parts
+        .next()
+        .filter(|roles| roles.split(',').any(|role| !role.trim().is_empty()));
     let roles = roles.unwrap_or(DEFAULT_ROLE).split(',');
-    Some(Identity::verified(id, Some(username), Some(email), roles, None))
+    Some(Identity::verified(
+        id,
+        Some(username),
+        Some(email),
+        roles,
+        None,
+    ))
 }
 
 #[cfg(test)]
@@ -67,7 +75,10 @@ mod tests {
     #[test]
     fn the_token_of_a_user_is_read_as_that_user() {
         let user = parse(&super::token("bench-7", "user")).unwrap();
-        assert_eq!((user.id.as_str(), &*user.username, &*user.roles), ("bench-7", "bench-7", &["user".to_owned()][..]));
+        assert_eq!(
+            (user.id.as_str(), &*user.username, &*user.roles),
+            ("bench-7", "bench-7", &["user".to_owned()][..])
+        );
     }
 
     #[test]
@@ -91,7 +102,10 @@ mod tests {
 
     #[test]
     fn roles_are_trimmed_and_empty_ones_dropped() {
-        assert_eq!(parsed("a:b:c: admin ,, user").unwrap().roles, ["admin", "user"]);
+        assert_eq!(
+            parsed("a:b:c: admin ,, user").unwrap().roles,
+            ["admin", "user"]
+        );
     }
 
     #[test]
@@ -108,7 +122,10 @@ mod tests {
         assert!(parse(TOKEN.trim_end_matches('=')).is_some());
         // In the right places, `>` and `?` become `+` and `/` in the standard alphabet.
         let standard = STANDARD_NO_PAD.encode("a:>>>???:c");
-        assert!(standard.contains('+') && standard.contains('/'), "{standard}");
+        assert!(
+            standard.contains('+') && standard.contains('/'),
+            "{standard}"
+        );
         assert!(parse(&standard).is_some());
         assert!(parse(&standard.replace('+', "-").replace('/', "_")).is_none());
         assert!(parse(&format!("{TOKEN}\n")).is_none());

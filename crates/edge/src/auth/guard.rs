@@ -82,8 +82,14 @@ impl<'a> From<&'a Identity> for By<'a> {
 
 impl Guard {
     /// A guard that applies `rules`, each with the names of the calls that publish to its topics.
-    pub fn new(rules: impl IntoIterator<Item = (Rule, Option<&'static str>)>, options: Options) -> Self {
-        Self { rules: rules.into_iter().collect(), options }
+    pub fn new(
+        rules: impl IntoIterator<Item = (Rule, Option<&'static str>)>,
+        options: Options,
+    ) -> Self {
+        Self {
+            rules: rules.into_iter().collect(),
+            options,
+        }
     }
 
     /// Whether a stream that shows `topic` may be opened for `visitor`.
@@ -94,7 +100,9 @@ impl Guard {
         };
         self.is_among(visitor, rule.read)?;
         match &visitor.identity {
-            Some(me) if rule.read == Audience::Me && !rule.is_of(topic, &me.id) => Err(Denied::AnotherUser),
+            Some(me) if rule.read == Audience::Me && !rule.is_of(topic, &me.id) => {
+                Err(Denied::AnotherUser)
+            }
             _ => Ok(()),
         }
     }
@@ -104,7 +112,13 @@ impl Guard {
     pub fn may_list(&self, visitor: &Visitor, topic: &TopicName) -> Result<(), Denied> {
         self.may_read(visitor, topic)?;
         match self.governing(topic) {
-            Some((Rule { publish: Audience::Server, .. }, _)) => Err(Denied::NotStored),
+            Some((
+                Rule {
+                    publish: Audience::Server,
+                    ..
+                },
+                _,
+            )) => Err(Denied::NotStored),
             _ => Ok(()),
         }
     }
@@ -112,7 +126,9 @@ impl Guard {
     /// Whether `by` may publish to `topic` through the calls of the topic's group.
     #[inline]
     pub fn may_publish(&self, by: By<'_>, topic: &TopicName) -> Result<(), Denied> {
-        let By::Caller(caller) = by else { return Ok(()) };
+        let By::Caller(caller) = by else {
+            return Ok(());
+        };
         let (rule, _) = self.governing(topic).ok_or(Denied::NotPublished)?;
         match rule.publish {
             Audience::Public | Audience::Authenticated => Ok(()),
@@ -131,7 +147,13 @@ impl Guard {
     /// the group, too, because it is erased with the group's aggregate.
     pub fn is_application_topic(&self, topic: &TopicName) -> Result<(), Denied> {
         match self.governing(topic) {
-            Some((Rule { publish: Audience::Server, .. }, _)) => Err(Denied::ReservedForServer),
+            Some((
+                Rule {
+                    publish: Audience::Server,
+                    ..
+                },
+                _,
+            )) => Err(Denied::ReservedForServer),
             Some((_, Some(calls))) => Err(Denied::ReservedForCalls(calls)),
             Some((_, None)) => Ok(()),
             None if is_the_servers(topic) => Err(Denied::ReservedForServer),
@@ -170,23 +192,47 @@ impl Guard {
     #[inline]
     pub fn is_admin(&self, caller: &Identity) -> Result<(), Denied> {
         let role = &self.options.admin_role;
-        if caller.has_role(role) { Ok(()) } else { Err(Denied::Role(role.clone())) }
+        if caller.has_role(role) {
+            Ok(())
+        } else {
+            Err(Denied::Role(role.clone()))
+        }
     }
 
     /// Whether `caller` may publish without a rate limit.
     #[inline]
     pub fn is_unlimited(&self, caller: &Identity) -> bool {
-        let Options { admin_role, unlimited_roles, .. } = &self.options;
-        std::iter::once(admin_role).chain(unlimited_roles).any(|role| caller.has_role(role))
+        let Options {
+            admin_role,
+            unlimited_roles,
+            ..
+        } = &self.options;
+        std::iter::once(admin_role)
+            .chain(unlimited_roles)
+            .any(|role| caller.has_role(role))
     }
 
     /// Whether a request with `headers` may read the metrics.
     pub fn may_scrape(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let Some(expected) = &self.options.metrics_token else { return Ok(()) };
+        let Some(expected) = &self.options.metrics_token else {
+            return Ok(());
+        };
         let given = headers.get(AUTHORIZATION).ok_or(Refusal::Missing)?;
-        let (scheme, token) = given.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(Refusal::Invalid)?;
-        let is_same = aws_lc_rs::constant_time::verify_slices_are_equal(token.as_bytes(), expected.as_bytes()).is_ok();
-        if scheme.eq_ignore_ascii_case("bearer") && is_same { Ok(()) } else { Err(Refusal::Invalid) }
+        let (scheme, token) = given
+            .to_str()
+            .ok()
+            .and_then(|text| text.split_once(' '))
+            .ok_or(Refusal::Invalid)?;
+        let is_same = aws_lc_rs::constant_time::verify_slices_are_equal(
+            token.as_bytes(),
+            expected.as_bytes(),
+        )
+        .is_ok();
+        if scheme.eq_ignore_ascii_case("bearer") && is_same {
+            Ok(())
+        } else {
+            Err(Refusal::Invalid)
+        }
     }
 
     /// The rule that governs `topic`, with its calls.
@@ -205,8 +251,14 @@ impl Guard {
 /// credential is refused here, although it may be served as anonymous elsewhere.
 pub fn authenticated(visitor: &Visitor) -> Result<&Identity, Refusal> {
     match visitor {
-        Visitor { identity: Some(caller), .. } => Ok(caller),
-        Visitor { auth_error: Some(_), .. } => Err(Refusal::Invalid),
+        Visitor {
+            identity: Some(caller),
+            ..
+        } => Ok(caller),
+        Visitor {
+            auth_error: Some(_),
+            ..
+        } => Err(Refusal::Invalid),
         Visitor { .. } => Err(Refusal::Missing),
     }
 }
@@ -227,24 +279,51 @@ mod tests {
     const CALLS: &str = "`POST /news`";
 
     fn guard(open_publish: bool) -> Guard {
-        let rule = |pattern, read, publish| (Rule { pattern, read, publish }, Some(CALLS));
+        let rule = |pattern, read, publish| {
+            (
+                Rule {
+                    pattern,
+                    read,
+                    publish,
+                },
+                Some(CALLS),
+            )
+        };
         let rules = [
             rule("news", Audience::Public, Audience::Admin),
             rule("news/user/{me}", Audience::Me, Audience::Authenticated),
             rule("talk/*", Audience::Authenticated, Audience::Authenticated),
             rule("diary/{me}", Audience::Me, Audience::Me),
             rule("system/numbers", Audience::Admin, Audience::Server),
-            (Rule { pattern: "parcels/*", read: Audience::Public, publish: Audience::Admin }, None),
+            (
+                Rule {
+                    pattern: "parcels/*",
+                    read: Audience::Public,
+                    publish: Audience::Admin,
+                },
+                None,
+            ),
         ];
         let unlimited_roles = vec!["backend".to_owned()];
         Guard::new(
             rules,
-            Options { admin_role: "operator".to_owned(), open_publish, unlimited_roles, metrics_token: None },
+            Options {
+                admin_role: "operator".to_owned(),
+                open_publish,
+                unlimited_roles,
+                metrics_token: None,
+            },
         )
     }
 
     fn caller(id: &str, roles: &[&str]) -> Identity {
-        Identity::verified(UserId::parse(id).unwrap(), None, None, roles.iter().copied(), None)
+        Identity::verified(
+            UserId::parse(id).unwrap(),
+            None,
+            None,
+            roles.iter().copied(),
+            None,
+        )
     }
 
     fn visitor(id: &str, roles: &[&str]) -> Visitor {
@@ -257,10 +336,16 @@ mod tests {
 
     #[test]
     fn each_audience_reads_its_own_topics_and_no_others() {
-        let (missing, invalid) = (Err(Denied::from(Refusal::Missing)), Err(Denied::from(Refusal::Invalid)));
+        let (missing, invalid) = (
+            Err(Denied::from(Refusal::Missing)),
+            Err(Denied::from(Refusal::Invalid)),
+        );
         let role = Err(Denied::Role("operator".to_owned()));
         let nobody = Visitor::default();
-        let served_as_anonymous = Visitor { identity: None, auth_error: Some("token_invalid") };
+        let served_as_anonymous = Visitor {
+            identity: None,
+            auth_error: Some("token_invalid"),
+        };
         let (ann, root) = (visitor("ann", &["user"]), visitor("root", &["operator"]));
         let (another, not_shown) = (Err(Denied::AnotherUser), Err(Denied::NotShown));
         let open = Ok(());
@@ -289,34 +374,78 @@ mod tests {
     fn each_audience_publishes_to_its_own_topics_and_no_others() {
         let (ann, root) = (caller("ann", &["user"]), caller("root", &["operator"]));
         let role = Err(Denied::Role("operator".to_owned()));
-        let (open, another, server) = (Ok(()), Err(Denied::AnotherUser), Err(Denied::ReservedForServer));
+        let (open, another, server) = (
+            Ok(()),
+            Err(Denied::AnotherUser),
+            Err(Denied::ReservedForServer),
+        );
         for (name, of_ann, of_root) in [
             ("news", &role, &open),
             ("news/user/bob", &open, &open),
             ("talk/tea", &open, &open),
             ("diary/ann", &open, &another),
             ("system/numbers", &server, &server),
-            ("orders/eu", &Err(Denied::NotPublished), &Err(Denied::NotPublished)),
+            (
+                "orders/eu",
+                &Err(Denied::NotPublished),
+                &Err(Denied::NotPublished),
+            ),
         ] {
-            assert_eq!(&guard(false).may_publish((&ann).into(), &topic(name)), of_ann, "{name}");
-            assert_eq!(&guard(false).may_publish((&root).into(), &topic(name)), of_root, "{name}");
-            assert_eq!(guard(false).may_publish(By::Application, &topic(name)), Ok(()), "{name}");
+            assert_eq!(
+                &guard(false).may_publish((&ann).into(), &topic(name)),
+                of_ann,
+                "{name}"
+            );
+            assert_eq!(
+                &guard(false).may_publish((&root).into(), &topic(name)),
+                of_root,
+                "{name}"
+            );
+            assert_eq!(
+                guard(false).may_publish(By::Application, &topic(name)),
+                Ok(()),
+                "{name}"
+            );
         }
-        assert_eq!(guard(true).may_publish((&ann).into(), &topic("news")), Ok(()), "OPEN_PUBLISH");
-        assert_eq!(guard(true).may_publish((&ann).into(), &topic("system/numbers")), server);
+        assert_eq!(
+            guard(true).may_publish((&ann).into(), &topic("news")),
+            Ok(()),
+            "OPEN_PUBLISH"
+        );
+        assert_eq!(
+            guard(true).may_publish((&ann).into(), &topic("system/numbers")),
+            server
+        );
     }
 
     #[test]
     fn topics_of_groups_and_of_the_server_are_not_application_topics() {
         let guard = guard(true);
-        for free in ["orders/eu", "talk", "news/other", "systems/a", "system", "a_b"] {
+        for free in [
+            "orders/eu",
+            "talk",
+            "news/other",
+            "systems/a",
+            "system",
+            "a_b",
+        ] {
             assert_eq!(guard.is_application_topic(&topic(free)), Ok(()), "{free}");
             assert!(!guard.is_governed(&topic(free)), "{free}");
         }
-        assert_eq!(guard.is_application_topic(&topic("parcels/7")), Ok(()), "a group without calls");
+        assert_eq!(
+            guard.is_application_topic(&topic("parcels/7")),
+            Ok(()),
+            "a group without calls"
+        );
         assert!(guard.is_governed(&topic("parcels/7")));
-        for of_group in ["news", "news/user/bob", "talk/tea", "diary/ann", "talk/tea/cup", "news/user/bob/later/today"]
-        {
+        for of_group in [
+            "news",
+            "news/user/bob",
+            "talk/tea",
+            "diary/ann",
+            "talk/tea/cup",
+            "news/user/bob/later/today",
+        ] {
             assert_eq!(
                 guard.is_application_topic(&topic(of_group)),
                 Err(Denied::ReservedForCalls(CALLS)),
@@ -325,9 +454,23 @@ mod tests {
             assert!(guard.is_governed(&topic(of_group)), "{of_group}");
         }
         let below = guard.is_application_topic(&topic("parcels/7/label"));
-        assert_eq!(below, Err(Denied::NotPublished), "below a topic of a group without calls");
-        for of_server in ["system/numbers", "system/other", "_members", "orders/_secret", "_a/b"] {
-            assert_eq!(guard.is_application_topic(&topic(of_server)), Err(Denied::ReservedForServer), "{of_server}");
+        assert_eq!(
+            below,
+            Err(Denied::NotPublished),
+            "below a topic of a group without calls"
+        );
+        for of_server in [
+            "system/numbers",
+            "system/other",
+            "_members",
+            "orders/_secret",
+            "_a/b",
+        ] {
+            assert_eq!(
+                guard.is_application_topic(&topic(of_server)),
+                Err(Denied::ReservedForServer),
+                "{of_server}"
+            );
             assert!(guard.is_governed(&topic(of_server)), "{of_server}");
         }
     }
@@ -335,21 +478,43 @@ mod tests {
     #[test]
     fn administrators_and_the_configured_roles_have_no_rate_limit() {
         let guard = guard(false);
-        for (role, expected) in [("operator", true), ("backend", true), ("user", false), ("Backend", false)] {
-            assert_eq!(guard.is_unlimited(&caller("ann", &[role])), expected, "{role}");
+        for (role, expected) in [
+            ("operator", true),
+            ("backend", true),
+            ("user", false),
+            ("Backend", false),
+        ] {
+            assert_eq!(
+                guard.is_unlimited(&caller("ann", &[role])),
+                expected,
+                "{role}"
+            );
         }
     }
 
     #[test]
     fn the_metrics_are_readable_only_with_their_token() {
-        let options = Options { metrics_token: Some("secret".to_owned()), ..Options::default() };
+        let options = Options {
+            metrics_token: Some("secret".to_owned()),
+            ..Options::default()
+        };
         let (closed, open) = (Guard::new([], options), Guard::new([], Options::default()));
         let with = |value: &str| HeaderMap::from_iter([(AUTHORIZATION, value.parse().unwrap())]);
         assert_eq!(open.may_scrape(&HeaderMap::new()), Ok(()));
         assert_eq!(closed.may_scrape(&HeaderMap::new()), Err(Refusal::Missing));
         assert_eq!(closed.may_scrape(&with("bearer secret")), Ok(()));
-        for bad in ["secret", "Bearer", "Bearer secre", "Bearer secrets", "Basic secret"] {
-            assert_eq!(closed.may_scrape(&with(bad)), Err(Refusal::Invalid), "{bad}");
+        for bad in [
+            "secret",
+            "Bearer",
+            "Bearer secre",
+            "Bearer secrets",
+            "Basic secret",
+        ] {
+            assert_eq!(
+                closed.may_scrape(&with(bad)),
+                Err(Refusal::Invalid),
+                "{bad}"
+            );
         }
     }
 }

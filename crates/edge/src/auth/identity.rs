@@ -122,8 +122,14 @@ mod tests {
 
     #[test]
     fn a_long_name_is_cut_between_two_characters() {
-        assert_eq!(identity(&"x".repeat(300), "", &[]).username, "x".repeat(256));
-        assert_eq!(identity(&format!("x{}", "é".repeat(200)), "", &[]).username, format!("x{}", "é".repeat(127)));
+        assert_eq!(
+            identity(&"x".repeat(300), "", &[]).username,
+            "x".repeat(256)
+        );
+        assert_eq!(
+            identity(&format!("x{}", "é".repeat(200)), "", &[]).username,
+            format!("x{}", "é".repeat(127))
+        );
         assert_eq!(identity(&"😀".repeat(64), "", &[]).username.len(), 256);
     }
 
@@ -143,9 +149,15 @@ mod tests {
 
     #[test]
     fn debug_shows_neither_name_nor_address() {
-        let shown = format!("{:?}", identity("Ada Lovelace", "ada@example.com", &["user"]));
+        let shown = format!(
+            "{:?}",
+            identity("Ada Lovelace", "ada@example.com", &["user"])
+        );
         assert!(shown.contains("u1") && shown.contains("user"), "{shown}");
-        assert!(!shown.contains("Ada") && !shown.contains("example.com"), "{shown}");
+        assert!(
+            !shown.contains("Ada") && !shown.contains("example.com"),
+            "{shown}"
+        );
     }
 
     #[test]

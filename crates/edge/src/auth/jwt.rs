@@ -160,7 +160,9 @@ impl Verifier {
         if expires.is_none() && self.require_exp {
             return Err(invalid("no exp"));
         }
-        let valid_from = claims.nbf.map(|NumericDate(nbf)| nbf.checked_sub(LEEWAY).unwrap_or(Timestamp::MIN));
+        let valid_from = claims
+            .nbf
+            .map(|NumericDate(nbf)| nbf.checked_sub(LEEWAY).unwrap_or(Timestamp::MIN));
         let id = UserId::parse(&claims.sub).map_err(|_| invalid("sub is not a user id"))?;
         let username = [&claims.preferred_username, &claims.name]
             .into_iter()
@@ -169,14 +171,21 @@ impl Verifier {
         let realm_roles = claims.realm_access.get("roles").unwrap_or(&Value::Null);
         let roles = roles(&claims.roles).chain(roles(realm_roles));
         let identity = Identity::verified(id, username, claims.email.as_str(), roles, expires);
-        Ok(VerifiedClaims { identity, valid_from })
+        Ok(VerifiedClaims {
+            identity,
+            valid_from,
+        })
     }
 }
 
 impl VerifiedClaims {
     /// Checks whether the token is valid at `now`.
     fn check_times(&self, now: Timestamp) -> Result<(), (Refusal, &'static str)> {
-        if self.identity.expires.is_some_and(|expiry| expiry.is_past(now)) {
+        if self
+            .identity
+            .expires
+            .is_some_and(|expiry| expiry.is_past(now))
+        {
             return Err((Refusal::Expired, "expired"));
         }
         if self.valid_from.is_some_and(|from| now < from) {
@@ -189,7 +198,11 @@ impl VerifiedClaims {
 /// The roles in a claim: an array of strings, or one string in which they are separated by commas
 /// or white space.
 fn roles(claim: &Value) -> impl Iterator<Item = &str> {
-    let listed = claim.as_array().into_iter().flatten().filter_map(Value::as_str);
+    let listed = claim
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str);
     let joined = claim.as_str().into_iter();
     listed.chain(joined.flat_map(|text| text.split(|c: char| c == ',' || c.is_whitespace())))
 }
@@ -216,8 +229,16 @@ impl<'de> Deserialize<'de> for NumericDate {
             Some(seconds) => Ok(SignedDuration::from_secs(seconds)),
             None => SignedDuration::try_from_secs_f64(number.as_f64().unwrap_or(f64::INFINITY)),
         };
-        let nearest = if number.as_f64().is_some_and(f64::is_sign_negative) { Timestamp::MIN } else { Timestamp::MAX };
-        Ok(Self(since_epoch.and_then(Timestamp::from_duration).unwrap_or(nearest)))
+        let nearest = if number.as_f64().is_some_and(f64::is_sign_negative) {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        };
+        Ok(Self(
+            since_epoch
+                .and_then(Timestamp::from_duration)
+                .unwrap_or(nearest),
+        ))
     }
 }
 

@@ -37,7 +37,8 @@ pub struct Claims {
 pub enum Error {
     /// The token would have this many bytes, and would be refused because it is too long.
     #[error(
-        "the token would have {0} bytes, and at most {MAX_TOKEN_BYTES} are allowed: give it fewer or shorter roles"
+        "the token would have {0} bytes, and at most {MAX_TOKEN_BYTES} are allowed: give it fewer \
+         or shorter roles"
     )]
     TooLong(usize),
     /// The token can't be signed.
@@ -146,12 +147,19 @@ mod tests {
         let exp = claims().expires_at(now());
         assert_eq!(exp.as_second(), 1_800_000_000 + 86_400);
         assert!(verified(&token, exp + SignedDuration::from_secs(29)).is_ok());
-        assert_eq!(verified(&token, exp + SignedDuration::from_secs(30)), Err(Refusal::Expired));
+        assert_eq!(
+            verified(&token, exp + SignedDuration::from_secs(30)),
+            Err(Refusal::Expired)
+        );
     }
 
     #[test]
     fn a_minted_token_has_the_time_of_its_minting_and_an_id_of_its_own() {
-        let payload = || insecure_decode::<Value>(mint(SECRET, &claims(), now()).unwrap()).unwrap().claims;
+        let payload = || {
+            insecure_decode::<Value>(mint(SECRET, &claims(), now()).unwrap())
+                .unwrap()
+                .claims
+        };
         let (one, other) = (payload(), payload());
         assert_eq!(one["iat"], 1_800_000_000);
         assert_eq!(one["jti"].as_str().unwrap().len(), 32);
@@ -160,22 +168,43 @@ mod tests {
 
     #[test]
     fn claims_without_a_value_are_left_out() {
-        let bare = Claims { username: None, email: None, issuer: None, audience: None, ..claims() };
-        let payload = insecure_decode::<Value>(mint(SECRET, &bare, now()).unwrap()).unwrap().claims;
-        let mut names: Vec<&str> = payload.as_object().unwrap().keys().map(String::as_str).collect();
+        let bare = Claims {
+            username: None,
+            email: None,
+            issuer: None,
+            audience: None,
+            ..claims()
+        };
+        let payload = insecure_decode::<Value>(mint(SECRET, &bare, now()).unwrap())
+            .unwrap()
+            .claims;
+        let mut names: Vec<&str> = payload
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
         names.sort_unstable();
         assert_eq!(names, ["exp", "iat", "jti", "roles", "sub"]);
     }
 
     #[test]
     fn a_token_that_would_be_too_long_is_not_minted() {
-        let long = Claims { roles: vec!["r".repeat(8_000)], ..claims() };
-        assert!(matches!(mint(SECRET, &long, now()), Err(Error::TooLong(bytes)) if bytes > MAX_TOKEN_BYTES));
+        let long = Claims {
+            roles: vec!["r".repeat(8_000)],
+            ..claims()
+        };
+        assert!(
+            matches!(mint(SECRET, &long, now()), Err(Error::TooLong(bytes)) if bytes > MAX_TOKEN_BYTES)
+        );
     }
 
     #[test]
     fn the_last_possible_exp_is_the_end_of_representable_time() {
-        let lasting = Claims { expires_in: Duration::MAX, ..claims() };
+        let lasting = Claims {
+            expires_in: Duration::MAX,
+            ..claims()
+        };
         let user = verified(&mint(SECRET, &lasting, now()).unwrap(), now()).unwrap();
         assert_eq!(user.expires.unwrap().refused_from(), Timestamp::MAX);
     }

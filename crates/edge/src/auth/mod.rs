@@ -55,7 +55,10 @@ pub struct Visitor {
 
 impl From<Identity> for Visitor {
     fn from(identity: Identity) -> Self {
-        Self { identity: Some(identity), auth_error: None }
+        Self {
+            identity: Some(identity),
+            auth_error: None,
+        }
     }
 }
 
@@ -79,7 +82,9 @@ pub enum Refusal {
     #[error("Invalid authentication token")]
     TicketInvalid,
     /// Too many refused credentials came from the same address.
-    #[error("Too many invalid credentials come from your address; get a valid one before you try again")]
+    #[error(
+        "Too many invalid credentials come from your address; get a valid one before you try again"
+    )]
     TooMany,
     /// The credential is a cookie, and a page made the browser send it whose origin may not do so.
     #[error("Pages of this origin may not send the cookie; CORS_ORIGIN lists the origins that may")]
@@ -111,13 +116,23 @@ enum Fault {
 impl Authenticator {
     /// Prepares the keys. With an empty JWT secret, every JWT is refused.
     pub fn new(options: &Options) -> Self {
-        let jwt = options.jwt.as_ref().filter(|jwt| !jwt.secret.trim_ascii().is_empty());
-        Self { demo: options.demo, jwt: jwt.map(jwt::Verifier::new) }
+        let jwt = options
+            .jwt
+            .as_ref()
+            .filter(|jwt| !jwt.secret.trim_ascii().is_empty());
+        Self {
+            demo: options.demo,
+            jwt: jwt.map(jwt::Verifier::new),
+        }
     }
 
     /// Verifies a credential for an endpoint that requires one.
     #[inline]
-    pub fn required(&self, credential: Option<&Credential>, now: Timestamp) -> Result<Identity, Refusal> {
+    pub fn required(
+        &self,
+        credential: Option<&Credential>,
+        now: Timestamp,
+    ) -> Result<Identity, Refusal> {
         let credential = credential.ok_or(Refusal::Missing)?;
         self.verify(credential, now).map_err(|fault| match fault {
             Fault::DemoToken => Refusal::Invalid,
@@ -132,13 +147,23 @@ impl Authenticator {
     /// on this. A JWT or a ticket that is refused is always an error. Otherwise, a user whose token
     /// has expired would silently lose the messages meant for them.
     #[inline]
-    pub fn optional(&self, credential: Option<&Credential>, now: Timestamp) -> Result<Visitor, Refusal> {
+    pub fn optional(
+        &self,
+        credential: Option<&Credential>,
+        now: Timestamp,
+    ) -> Result<Visitor, Refusal> {
         let Some(credential) = credential else {
             return Ok(Visitor::default());
         };
         match self.verify(credential, now) {
-            Ok(identity) => Ok(Visitor { identity: Some(identity), auth_error: None }),
-            Err(Fault::DemoToken) => Ok(Visitor { identity: None, auth_error: Some(Refusal::Invalid.code()) }),
+            Ok(identity) => Ok(Visitor {
+                identity: Some(identity),
+                auth_error: None,
+            }),
+            Err(Fault::DemoToken) => Ok(Visitor {
+                identity: None,
+                auth_error: Some(Refusal::Invalid.code()),
+            }),
             Err(Fault::Refused(refusal)) => Err(refusal),
         }
     }
@@ -148,7 +173,9 @@ impl Authenticator {
         match credential.kind() {
             // This server does not issue tickets yet, so none can be valid.
             Kind::Ticket => Err(Fault::Refused(Refusal::TicketInvalid)),
-            Kind::Token(token) if self.demo && !jwt::has_shape(token) => demo::parse(token).ok_or(Fault::DemoToken),
+            Kind::Token(token) if self.demo && !jwt::has_shape(token) => {
+                demo::parse(token).ok_or(Fault::DemoToken)
+            }
             Kind::Token(token) => {
                 let verifier = self.jwt.as_ref().ok_or(Fault::Refused(Refusal::Invalid))?;
                 verifier.verify(token, now).map_err(Fault::Refused)
@@ -185,7 +212,10 @@ mod tests {
     }
 
     fn bearer(token: &str) -> Credential {
-        let headers = HeaderMap::from_iter([(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap())]);
+        let headers = HeaderMap::from_iter([(
+            header::AUTHORIZATION,
+            format!("Bearer {token}").parse().unwrap(),
+        )]);
         Credential::find(&headers, None, None, false).unwrap()
     }
 
@@ -233,19 +263,39 @@ mod tests {
     #[test]
     fn demo_tokens_and_jwts_can_both_be_accepted() {
         let both = authenticator(true, Some(SECRET));
-        assert_eq!(both.required(Some(&bearer(demo::TOKEN)), at(NOW)).unwrap().id.as_str(), "test123");
-        let visitor = both.optional(Some(&bearer(&minted(SECRET))), at(NOW)).unwrap();
+        assert_eq!(
+            both.required(Some(&bearer(demo::TOKEN)), at(NOW))
+                .unwrap()
+                .id
+                .as_str(),
+            "test123"
+        );
+        let visitor = both
+            .optional(Some(&bearer(&minted(SECRET))), at(NOW))
+            .unwrap();
         assert_eq!(visitor.auth_error, None);
         assert_eq!(visitor.identity.unwrap().id.as_str(), "u1");
     }
 
     #[test]
-    fn a_malformed_demo_token_is_anonymous_where_a_token_is_optional_and_refused_where_it_is_required() {
+    fn a_malformed_demo_token_is_anonymous_where_a_token_is_optional_and_refused_where_it_is_required()
+     {
         let both = authenticator(true, Some(SECRET));
         for token in ["garbage", "YTpi", "a.b", "%%%"] {
-            let expected = Visitor { identity: None, auth_error: Some("token_invalid") };
-            assert_eq!(both.optional(Some(&bearer(token)), at(NOW)), Ok(expected), "{token}");
-            assert_eq!(both.required(Some(&bearer(token)), at(NOW)), Err(Refusal::Invalid), "{token}");
+            let expected = Visitor {
+                identity: None,
+                auth_error: Some("token_invalid"),
+            };
+            assert_eq!(
+                both.optional(Some(&bearer(token)), at(NOW)),
+                Ok(expected),
+                "{token}"
+            );
+            assert_eq!(
+                both.required(Some(&bearer(token)), at(NOW)),
+                Err(Refusal::Invalid),
+                "{token}"
+            );
         }
     }
 
@@ -254,25 +304,43 @@ mod tests {
         for authenticator in [authenticator(true, Some(SECRET)), authenticator(true, None)] {
             for token in ["a.b.c", "..", &minted(b"another secret")] {
                 let refused = Err(Refusal::Invalid);
-                assert_eq!(authenticator.optional(Some(&bearer(token)), at(NOW)), refused, "{token}");
+                assert_eq!(
+                    authenticator.optional(Some(&bearer(token)), at(NOW)),
+                    refused,
+                    "{token}"
+                );
             }
         }
-        let expired = authenticator(true, Some(SECRET)).optional(Some(&bearer(&minted(SECRET))), at(NOW + 90));
+        let expired = authenticator(true, Some(SECRET))
+            .optional(Some(&bearer(&minted(SECRET))), at(NOW + 90));
         assert_eq!(expired, Err(Refusal::Expired));
     }
 
     #[test]
     fn a_ticket_is_refused_by_every_endpoint() {
         let both = authenticator(true, Some(SECRET));
-        assert_eq!(both.required(Some(&ticket()), at(NOW)), Err(Refusal::TicketInvalid));
-        assert_eq!(both.optional(Some(&ticket()), at(NOW)), Err(Refusal::TicketInvalid));
+        assert_eq!(
+            both.required(Some(&ticket()), at(NOW)),
+            Err(Refusal::TicketInvalid)
+        );
+        assert_eq!(
+            both.optional(Some(&ticket()), at(NOW)),
+            Err(Refusal::TicketInvalid)
+        );
     }
 
     #[test]
     fn without_demo_tokens_every_token_is_verified_as_a_jwt() {
-        for authenticator in [authenticator(false, Some(SECRET)), authenticator(false, None)] {
+        for authenticator in [
+            authenticator(false, Some(SECRET)),
+            authenticator(false, None),
+        ] {
             for token in [demo::TOKEN, "garbage"] {
-                assert_eq!(authenticator.optional(Some(&bearer(token)), at(NOW)), Err(Refusal::Invalid), "{token}");
+                assert_eq!(
+                    authenticator.optional(Some(&bearer(token)), at(NOW)),
+                    Err(Refusal::Invalid),
+                    "{token}"
+                );
             }
         }
     }
@@ -280,10 +348,15 @@ mod tests {
     #[test]
     fn with_an_empty_secret_every_jwt_is_refused() {
         let claims = serde_json::json!({ "sub": "u1", "exp": NOW + 60 });
-        let token = jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(b"")).unwrap();
+        let token =
+            jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(b""))
+                .unwrap();
         for empty in [&b""[..], b"\n", b" \r\n"] {
             let authenticator = authenticator(true, Some(empty));
-            assert_eq!(authenticator.required(Some(&bearer(&token)), at(NOW)), Err(Refusal::Invalid));
+            assert_eq!(
+                authenticator.required(Some(&bearer(&token)), at(NOW)),
+                Err(Refusal::Invalid)
+            );
         }
     }
 }

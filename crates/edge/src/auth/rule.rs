@@ -49,7 +49,8 @@ impl Rule {
     /// Whether `topic` is below a topic of one room, entity or user that the rule governs, as
     /// `chat/room/a/b` is below `chat/room/a`.
     pub(super) fn is_above(&self, topic: &TopicName) -> bool {
-        (self.pattern.ends_with(ANY) || self.pattern.ends_with(ME)) && self.levels_below(topic) > Some(0)
+        (self.pattern.ends_with(ANY) || self.pattern.ends_with(ME))
+            && self.levels_below(topic) > Some(0)
     }
 
     /// Returns how many more segments `topic` has than the pattern, which matches those before
@@ -58,7 +59,9 @@ impl Rule {
         let mut segments = topic.as_str().split('/');
         let mut pattern = self.pattern.split('/');
         let matches = pattern.all(|expected| {
-            segments.next().is_some_and(|found| expected == found || expected == ANY || expected == ME)
+            segments
+                .next()
+                .is_some_and(|found| expected == found || expected == ANY || expected == ME)
         });
         matches.then(|| segments.count())
     }
@@ -67,7 +70,9 @@ impl Rule {
     pub(super) fn is_of(&self, topic: &TopicName, user: &UserId) -> bool {
         let mut segments = self.pattern.split('/').zip(topic.as_str().split('/'));
         // In a topic, an id has only one spelling, so texts can be compared.
-        segments.any(|(expected, found)| expected == ME && found == Segment::new(user.as_str()).to_string())
+        segments.any(|(expected, found)| {
+            expected == ME && found == Segment::new(user.as_str()).to_string()
+        })
     }
 }
 
@@ -96,13 +101,19 @@ mod tests {
         TopicName::parse(text).unwrap()
     }
 
-    const OWN: Rule =
-        Rule { pattern: "realtime/user/{me}/entity/*", read: Audience::Me, publish: Audience::Authenticated };
+    const OWN: Rule = Rule {
+        pattern: "realtime/user/{me}/entity/*",
+        read: Audience::Me,
+        publish: Audience::Authenticated,
+    };
 
     #[test]
     fn a_rule_governs_the_topics_that_its_pattern_matches_segment_by_segment() {
-        for good in ["realtime/user/ann/entity/order", "realtime/user/a%2Fb/entity/order", "realtime/user/../entity/x"]
-        {
+        for good in [
+            "realtime/user/ann/entity/order",
+            "realtime/user/a%2Fb/entity/order",
+            "realtime/user/../entity/x",
+        ] {
             assert!(OWN.governs(&topic(good)), "{good}");
         }
         for bad in [
@@ -121,9 +132,13 @@ mod tests {
     fn only_a_pattern_that_ends_with_a_name_or_a_user_is_above_topics() {
         let rule = |pattern| Rule { pattern, ..OWN };
         let is_above = |pattern, text: &str| rule(pattern).is_above(&topic(text));
-        assert!(is_above("chat/room/*", "chat/room/a/b") && is_above("chat/room/*", "chat/room/a/b/c"));
+        assert!(
+            is_above("chat/room/*", "chat/room/a/b") && is_above("chat/room/*", "chat/room/a/b/c")
+        );
         assert!(is_above("news/user/{me}", "news/user/ann/later"));
-        assert!(!is_above("chat/room/*", "chat/room/a") && !is_above("chat/room/*", "chat/rooms/a/b"));
+        assert!(
+            !is_above("chat/room/*", "chat/room/a") && !is_above("chat/room/*", "chat/rooms/a/b")
+        );
         assert!(!is_above("chat", "chat/rooms"), "a fixed name");
     }
 
@@ -139,7 +154,10 @@ mod tests {
             ("realtime/user/{me}", "ann"),
         ] {
             if let Ok(topic) = TopicName::parse(text) {
-                assert!(!OWN.is_of(&topic, &UserId::parse(user).unwrap()), "{text} {user}");
+                assert!(
+                    !OWN.is_of(&topic, &UserId::parse(user).unwrap()),
+                    "{text} {user}"
+                );
             }
         }
     }

@@ -32,7 +32,10 @@ pub struct Cors<S> {
 impl Current {
     /// Starts with the rules of `options`.
     pub fn new(options: &Options) -> Result<Arc<Self>, Error> {
-        Ok(Arc::new(Self { layer: RwLock::new(super::layer(options)?), changes: AtomicU64::new(0) }))
+        Ok(Arc::new(Self {
+            layer: RwLock::new(super::layer(options)?),
+            changes: AtomicU64::new(0),
+        }))
     }
 
     /// Replaces the rules.
@@ -45,7 +48,11 @@ impl Current {
     pub fn layer<S>(self: Arc<Self>) -> impl Layer<S, Service = Cors<S>> + Clone {
         layer_fn(move |inner| {
             let seen_changes = self.changes.load(Ordering::Acquire);
-            Cors { current: self.clone(), seen_changes, service: self.layer.read().layer(inner) }
+            Cors {
+                current: self.clone(),
+                seen_changes,
+                service: self.layer.read().layer(inner),
+            }
         })
     }
 }
@@ -66,7 +73,11 @@ where
         // If nothing was reloaded, this costs one load of an atomic.
         let changes = self.current.changes.load(Ordering::Acquire);
         if changes != self.seen_changes {
-            self.service = self.current.layer.read().layer(self.service.get_ref().clone());
+            self.service = self
+                .current
+                .layer
+                .read()
+                .layer(self.service.get_ref().clone());
             self.seen_changes = changes;
         }
         self.service.call(request)

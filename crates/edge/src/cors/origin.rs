@@ -35,7 +35,10 @@ impl Origin {
         let host = authority.host();
         let port = match authority.as_str().strip_prefix(host)? {
             "" => None,
-            port => Some(port.strip_prefix(':').filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?),
+            port => Some(
+                port.strip_prefix(':')
+                    .filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?,
+            ),
         };
         let port: Option<u16> = port.map(str::parse).transpose().ok()?;
         let default_port = match scheme.as_str() {
@@ -43,7 +46,11 @@ impl Origin {
             "https" => Some(443),
             _ => None,
         };
-        Some(Self { host: Host::parse(host)?, port: port.filter(|port| Some(*port) != default_port), scheme })
+        Some(Self {
+            host: Host::parse(host)?,
+            port: port.filter(|port| Some(*port) != default_port),
+            scheme,
+        })
     }
 
     /// Whether the host is a name rather than an address.
@@ -57,7 +64,9 @@ impl Origin {
         let (Host::Name(name), Host::Name(parent_name)) = (&self.host, &parent.host) else {
             return false;
         };
-        let labels = name.strip_suffix(parent_name.as_str()).and_then(|labels| labels.strip_suffix('.'));
+        let labels = name
+            .strip_suffix(parent_name.as_str())
+            .and_then(|labels| labels.strip_suffix('.'));
         let is_below = labels.is_some_and(|labels| !labels.is_empty());
         is_below && self.scheme == parent.scheme && self.port == parent.port
     }
@@ -68,7 +77,8 @@ impl Origin {
     pub(super) fn is_local(&self) -> bool {
         match &self.host {
             Host::Name(name) => {
-                name == "localhost" || matches!(name.rsplit_once('.'), Some((_, "localhost" | "local")))
+                name == "localhost"
+                    || matches!(name.rsplit_once('.'), Some((_, "localhost" | "local")))
             }
             Host::Address(address) => match address.to_canonical() {
                 IpAddr::V4(v4) => v4.is_loopback() || v4.is_private(),
@@ -104,18 +114,33 @@ mod tests {
 
     #[test]
     fn case_and_the_default_port_of_the_scheme_make_no_difference() {
-        assert_eq!(origin("HTTPS://Example.COM:443"), origin("https://example.com"));
-        assert_eq!(origin("http://example.com:80"), origin("http://example.com"));
+        assert_eq!(
+            origin("HTTPS://Example.COM:443"),
+            origin("https://example.com")
+        );
+        assert_eq!(
+            origin("http://example.com:80"),
+            origin("http://example.com")
+        );
         assert_eq!(origin("http://[0:0::1]:80"), origin("http://[::1]"));
-        assert_ne!(origin("https://example.com:80"), origin("https://example.com"));
+        assert_ne!(
+            origin("https://example.com:80"),
+            origin("https://example.com")
+        );
         assert_ne!(origin("http://example.com"), origin("https://example.com"));
-        assert_ne!(origin("https://example.com."), origin("https://example.com"));
+        assert_ne!(
+            origin("https://example.com."),
+            origin("https://example.com")
+        );
     }
 
     #[test]
     fn other_schemes_have_origins_too() {
         assert_eq!(origin("capacitor://localhost").port, None);
-        assert_ne!(origin("chrome-extension://abc"), origin("chrome-extension://abd"));
+        assert_ne!(
+            origin("chrome-extension://abc"),
+            origin("chrome-extension://abd")
+        );
     }
 
     #[test]
@@ -154,7 +179,11 @@ mod tests {
     #[test]
     fn a_subdomain_has_one_or_more_labels_more_than_its_parent() {
         let parent = origin("https://example.com");
-        for text in ["https://a.example.com", "https://a.b.example.com", "https://a.example.com:443"] {
+        for text in [
+            "https://a.example.com",
+            "https://a.b.example.com",
+            "https://a.example.com:443",
+        ] {
             assert!(origin(text).is_subdomain_of(&parent), "{text}");
         }
         for text in [

@@ -72,7 +72,11 @@ impl<K: Clone + Eq + Hash, V: Idle> Table<K, V> {
 
 impl<K, V> Default for Table<K, V> {
     fn default() -> Self {
-        Self(Mutex::new(Generations { new: HashMap::new(), old: HashMap::new(), since: None }))
+        Self(Mutex::new(Generations {
+            new: HashMap::new(),
+            old: HashMap::new(),
+            since: None,
+        }))
     }
 }
 
@@ -87,7 +91,8 @@ impl<K: Clone + Eq + Hash, V: Idle> Generations<K, V> {
         self.since = Some(now);
         let mut oldest = std::mem::replace(&mut self.old, std::mem::take(&mut self.new));
         if !is_full {
-            self.new.extend(oldest.extract_if(|_, value| !value.is_idle(now)));
+            self.new
+                .extend(oldest.extract_if(|_, value| !value.is_idle(now)));
         }
         oldest
     }
@@ -129,7 +134,13 @@ mod tests {
             table.sweep(Instant::now());
         }
         assert_eq!(table.len(), 1);
-        assert_eq!([look(&table, 1, Duration::ZERO), look(&table, 2, Duration::ZERO)], [1, 2]);
+        assert_eq!(
+            [
+                look(&table, 1, Duration::ZERO),
+                look(&table, 2, Duration::ZERO)
+            ],
+            [1, 2]
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -138,7 +149,10 @@ mod tests {
         let day = Duration::from_hours(24);
         for key in 0..3 * MAX_KEYS as u64 {
             look(&table, key, day);
-            assert!(look(&table, u64::MAX, day) > u32::try_from(key).unwrap(), "a key that is used is kept");
+            assert!(
+                look(&table, u64::MAX, day) > u32::try_from(key).unwrap(),
+                "a key that is used is kept"
+            );
         }
         assert!(table.len() <= MAX_KEYS);
     }

@@ -16,12 +16,21 @@ impl ConnectionId {
     /// Parses an id in the form that [`fmt::Display`] writes.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix("conn_")?;
-        let canonical = digits.len() == 32 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        u128::from_str_radix(digits, 16).ok().filter(|_| canonical).map(Self)
+        let canonical = digits.len() == 32
+            && digits
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        u128::from_str_radix(digits, 16)
+            .ok()
+            .filter(|_| canonical)
+            .map(Self)
     }
 
     /// Returns a hash for tables: random bits need no hashing.
-    #[expect(clippy::cast_possible_truncation, reason = "half of the bits are random enough for a table")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "half of the bits are random enough for a table"
+    )]
     pub(crate) fn hash(self) -> u64 {
         self.0 as u64
     }
@@ -47,7 +56,12 @@ mod tests {
     fn an_id_reads_back_as_itself() {
         let id = ConnectionId::random();
         assert_eq!(ConnectionId::parse(&id.to_string()), Some(id));
-        for text in ["", "conn_", "conn_+0000000000000000000000000000001", &id.to_string().to_uppercase()] {
+        for text in [
+            "",
+            "conn_",
+            "conn_+0000000000000000000000000000001",
+            &id.to_string().to_uppercase(),
+        ] {
             assert_eq!(ConnectionId::parse(text), None, "{text:?}");
         }
     }

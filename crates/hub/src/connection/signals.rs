@@ -23,7 +23,12 @@ pub(crate) struct Signals<C> {
 impl<C> Signals<C> {
     pub(crate) fn new() -> Self {
         let heartbeat = Mutex::new(Frame::comment());
-        Self { started: Instant::now(), heartbeat, alarmed: Mutex::default(), raised: Notify::new() }
+        Self {
+            started: Instant::now(),
+            heartbeat,
+            alarmed: Mutex::default(),
+            raised: Notify::new(),
+        }
     }
 
     /// Returns the current tick.

@@ -60,11 +60,20 @@ impl State {
         self.users.entry(user.clone()).or_default()
     }
 
-    pub(super) fn begin_join(&mut self, topic: &TopicName, user: &UserId) -> Result<(), MembershipLimit> {
+    pub(super) fn begin_join(
+        &mut self,
+        topic: &TopicName,
+        user: &UserId,
+    ) -> Result<(), MembershipLimit> {
         let known = self.users.get(user);
-        let is_new =
-            known.is_none_or(|known| !known.memberships.contains_key(topic) && !known.joins.contains_key(topic));
-        if is_new && known.is_some_and(|known| known.memberships.len() + known.pending >= MAX_MEMBERSHIPS_PER_USER) {
+        let is_new = known.is_none_or(|known| {
+            !known.memberships.contains_key(topic) && !known.joins.contains_key(topic)
+        });
+        if is_new
+            && known.is_some_and(|known| {
+                known.memberships.len() + known.pending >= MAX_MEMBERSHIPS_PER_USER
+            })
+        {
             return Err(MembershipLimit::User);
         }
         if is_new && self.memberships + self.pending >= MAX_MEMBERSHIPS {
@@ -78,7 +87,9 @@ impl State {
     }
 
     pub(super) fn end_join(&mut self, topic: &TopicName, user: &UserId) {
-        let Some(known) = self.users.get_mut(user) else { return };
+        let Some(known) = self.users.get_mut(user) else {
+            return;
+        };
         if let Entry::Occupied(mut calls) = known.joins.entry(topic.clone()) {
             *calls.get_mut() -= 1; // an entry with a count of 0 is removed, so this is at least 1
             if *calls.get() == 0 {
@@ -93,7 +104,13 @@ impl State {
 
     /// Adds or updates a membership. Returns whether it is new.
     pub(super) fn add(&mut self, topic: &TopicName, user: &UserId, membership: Membership) -> bool {
-        if self.members.entry(topic.clone()).or_default().insert(user.clone(), membership).is_some() {
+        if self
+            .members
+            .entry(topic.clone())
+            .or_default()
+            .insert(user.clone(), membership)
+            .is_some()
+        {
             return false;
         }
         self.memberships += 1;
@@ -111,7 +128,9 @@ impl State {
 
     /// Removes a membership. Returns whether there was one.
     pub(super) fn remove(&mut self, topic: &TopicName, user: &UserId) -> bool {
-        let Some(members) = self.members.get_mut(topic) else { return false };
+        let Some(members) = self.members.get_mut(topic) else {
+            return false;
+        };
         if members.remove(user).is_none() {
             return false;
         }
@@ -131,7 +150,9 @@ impl State {
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = (&TopicName, &UserId)> {
-        self.members.iter().flat_map(|(topic, members)| members.keys().map(move |user| (topic, user)))
+        self.members
+            .iter()
+            .flat_map(|(topic, members)| members.keys().map(move |user| (topic, user)))
     }
 
     pub(super) fn member(&self, topic: &TopicName, user: &UserId) -> Option<Member> {
@@ -141,11 +162,16 @@ impl State {
 
     pub(super) fn members_of(&self, topic: &TopicName) -> Vec<Member> {
         let members = self.members.get(topic).into_iter().flatten();
-        members.map(|(user, membership)| self.to_member(topic, user, membership)).collect()
+        members
+            .map(|(user, membership)| self.to_member(topic, user, membership))
+            .collect()
     }
 
     pub(super) fn topics_of(&self, user: &UserId) -> Vec<TopicName> {
-        self.users.get(user).map(|known| known.memberships.keys().cloned().collect()).unwrap_or_default()
+        self.users
+            .get(user)
+            .map(|known| known.memberships.keys().cloned().collect())
+            .unwrap_or_default()
     }
 
     pub(super) fn first_deadline(&self) -> Option<(Instant, TopicName, UserId)> {
@@ -157,8 +183,13 @@ impl State {
     /// Sets the deadline that follows from the user's streams and memberships, and drops a user who
     /// has none of either and no pending join. Returns whether there is a new deadline.
     pub(super) fn arm(&mut self, user: &UserId, grace: Duration) -> bool {
-        let Some(known) = self.users.get_mut(user) else { return false };
-        let first = known.idle.first().and_then(|(since, _)| known.end_since(*since, grace));
+        let Some(known) = self.users.get_mut(user) else {
+            return false;
+        };
+        let first = known
+            .idle
+            .first()
+            .and_then(|(since, _)| known.end_since(*since, grace));
         let before = std::mem::replace(&mut known.deadline, first);
         if known.is_unknown() {
             self.users.remove(user);
@@ -173,8 +204,13 @@ impl State {
     }
 
     fn to_member(&self, topic: &TopicName, user: &UserId, membership: &Membership) -> Member {
-        let streams = |known: &User| known.aggregate_streams + known.streams.get(topic).copied().unwrap_or(0);
-        let Membership { username, joined_at_ms, position } = membership;
+        let streams =
+            |known: &User| known.aggregate_streams + known.streams.get(topic).copied().unwrap_or(0);
+        let Membership {
+            username,
+            joined_at_ms,
+            position,
+        } = membership;
         Member {
             user: user.clone(),
             username: username.clone(),
@@ -226,13 +262,23 @@ impl User {
 
     /// Returns whether the user has no streams, memberships or pending joins.
     fn is_unknown(&self) -> bool {
-        let Self { aggregate_streams, streams, memberships, joins, .. } = self;
+        let Self {
+            aggregate_streams,
+            streams,
+            memberships,
+            joins,
+            ..
+        } = self;
         *aggregate_streams == 0 && streams.is_empty() && memberships.is_empty() && joins.is_empty()
     }
 
     /// Notes that no stream on `topic` itself is open from now on.
     fn set_idle(&mut self, topic: &TopicName) {
-        if let Some(since) = self.memberships.get_mut(topic).filter(|since| since.is_none()) {
+        if let Some(since) = self
+            .memberships
+            .get_mut(topic)
+            .filter(|since| since.is_none())
+        {
             let now = Instant::now();
             *since = Some(now);
             self.idle.insert((now, topic.clone()));
@@ -249,7 +295,9 @@ impl User {
     /// Returns when a membership ends that has had no stream on its topic since `idle_since`;
     /// `None` while a stream on the aggregate keeps it alive.
     fn end_since(&self, idle_since: Instant, grace: Duration) -> Option<Instant> {
-        let since = self.aggregate_closed_at.map_or(idle_since, |closed| closed.max(idle_since));
+        let since = self
+            .aggregate_closed_at
+            .map_or(idle_since, |closed| closed.max(idle_since));
         (self.aggregate_streams == 0).then(|| since + grace)
     }
 }

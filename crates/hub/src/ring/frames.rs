@@ -58,12 +58,20 @@ struct Evicted {
 
 impl Frames {
     pub(super) fn new(floor: Mark) -> Self {
-        Self { entries: VecDeque::new(), pushed_bytes: 0, floor, rare: None }
+        Self {
+            entries: VecDeque::new(),
+            pushed_bytes: 0,
+            floor,
+            rare: None,
+        }
     }
 
     pub(super) fn push(&mut self, slot: Slot) {
         self.pushed_bytes += bytes_of(&slot.frame);
-        self.entries.push_back(Entry { slot, end_bytes: self.pushed_bytes });
+        self.entries.push_back(Entry {
+            slot,
+            end_bytes: self.pushed_bytes,
+        });
     }
 
     /// Evicts what exceeds `limits`, and ephemeral events that can no longer be delivered.
@@ -92,10 +100,17 @@ impl Frames {
 
     /// Drops everything at or below `floor` in the log.
     pub(super) fn forget(&mut self, floor: Position) {
-        let end = self.entries.partition_point(|entry| entry.slot.mark.position <= floor);
+        let end = self
+            .entries
+            .partition_point(|entry| entry.slot.mark.position <= floor);
         // Ephemeral events after the last stored one stay: they have its position, but they were
         // not erased.
-        let Some(last) = self.entries.iter().take(end).rposition(|entry| entry.slot.stored) else {
+        let Some(last) = self
+            .entries
+            .iter()
+            .take(end)
+            .rposition(|entry| entry.slot.stored)
+        else {
             return;
         };
         self.floor = self.entries[last].slot.mark;
@@ -104,8 +119,17 @@ impl Frames {
     }
 
     pub(super) fn is_filling(&self, after: Seq, bytes: u64) -> bool {
-        let several = self.entries.iter().rev().nth(1).is_some_and(|entry| entry.slot.mark.seq > after);
-        several && self.entries.get(self.first_after(after)).is_some_and(|first| self.bytes_from(first) < bytes)
+        let several = self
+            .entries
+            .iter()
+            .rev()
+            .nth(1)
+            .is_some_and(|entry| entry.slot.mark.seq > after);
+        several
+            && self
+                .entries
+                .get(self.first_after(after))
+                .is_some_and(|first| self.bytes_from(first) < bytes)
     }
 
     pub(super) fn collect(
@@ -129,8 +153,15 @@ impl Frames {
             if slot.mark.seq > window.until {
                 break;
             }
-            if slot.stored || (slot.mark.seq > window.ephemeral_after && slot.is_fresh(window.now_ms)) {
-                take(CollectedFrame { mark: slot.mark, frame: slot.frame.clone(), events: 1, at_ms: slot.at_ms });
+            if slot.stored
+                || (slot.mark.seq > window.ephemeral_after && slot.is_fresh(window.now_ms))
+            {
+                take(CollectedFrame {
+                    mark: slot.mark,
+                    frame: slot.frame.clone(),
+                    events: 1,
+                    at_ms: slot.at_ms,
+                });
                 bytes += slot.frame.len();
             }
             if bytes >= window.max_bytes {
@@ -144,12 +175,18 @@ impl Frames {
         if position < self.floor.position {
             return Err(BelowFloor);
         }
-        let after = self.entries.partition_point(|entry| entry.slot.mark.position <= position);
-        Ok(after.checked_sub(1).map_or(self.floor.seq, |last| self.entries[last].slot.mark.seq))
+        let after = self
+            .entries
+            .partition_point(|entry| entry.slot.mark.position <= position);
+        Ok(after
+            .checked_sub(1)
+            .map_or(self.floor.seq, |last| self.entries[last].slot.mark.seq))
     }
 
     pub(super) fn bytes_after(&self, after: Seq) -> u64 {
-        self.entries.get(self.first_after(after)).map_or(0, |first| self.bytes_from(first))
+        self.entries
+            .get(self.first_after(after))
+            .map_or(0, |first| self.bytes_from(first))
     }
 
     /// Returns the bytes of all frames up to `mark`, or slightly more.
@@ -157,15 +194,25 @@ impl Frames {
         // Both numbers are compared, because a reader of the journal advances only its position. An
         // ephemeral event has the position of the stored event before it.
         let taken = |one: Mark, stored: bool| {
-            let by_position = if stored { one.position <= mark.position } else { one.position < mark.position };
+            let by_position = if stored {
+                one.position <= mark.position
+            } else {
+                one.position < mark.position
+            };
             one.seq <= mark.seq || by_position
         };
-        let at = self.entries.partition_point(|entry| taken(entry.slot.mark, entry.slot.stored));
+        let at = self
+            .entries
+            .partition_point(|entry| taken(entry.slot.mark, entry.slot.stored));
         if let Some(last) = at.checked_sub(1) {
             return self.entries[last].end_bytes;
         }
         let next = self.evicted().find(|one| !taken(one.mark, one.stored));
-        let first = || self.entries.front().map_or(self.pushed_bytes, |one| one.end_bytes - bytes_of(&one.slot.frame));
+        let first = || {
+            self.entries.front().map_or(self.pushed_bytes, |one| {
+                one.end_bytes - bytes_of(&one.slot.frame)
+            })
+        };
         next.map_or_else(first, |evicted| evicted.end_bytes)
     }
 
@@ -189,7 +236,8 @@ impl Frames {
     }
 
     fn first_after(&self, after: Seq) -> usize {
-        self.entries.partition_point(|entry| entry.slot.mark.seq <= after)
+        self.entries
+            .partition_point(|entry| entry.slot.mark.seq <= after)
     }
 
     /// Returns the bytes of `entry` and of everything after it.
@@ -199,8 +247,16 @@ impl Frames {
 
     /// Joins the frames from index `first` on; `None` if there are too few.
     fn join(&mut self, first: usize, window: &Window) -> Option<CollectedFrame> {
-        let Slot { mark: Mark { seq: start, .. }, at_ms, .. } = self.entries.get(first)?.slot;
-        if let Some(known) = self.rare.as_ref().and_then(|rare| rare.joined.find(start, window.until, at_ms)) {
+        let Slot {
+            mark: Mark { seq: start, .. },
+            at_ms,
+            ..
+        } = self.entries.get(first)?.slot;
+        if let Some(known) = self
+            .rare
+            .as_ref()
+            .and_then(|rare| rare.joined.find(start, window.until, at_ms))
+        {
             return Some(known);
         }
         let mut bytes = 0;
@@ -219,7 +275,12 @@ impl Frames {
         }
         let mark = self.entries.get(first + count - 1)?.slot.mark;
         let frame = Frame::join(entries.take(count).map(|entry| &entry.slot.frame))?;
-        let taken = CollectedFrame { mark, frame, events: count as u64, at_ms };
+        let taken = CollectedFrame {
+            mark,
+            frame,
+            events: count as u64,
+            at_ms,
+        };
         joined.keep(start, &taken);
         Some(taken)
     }
@@ -230,17 +291,32 @@ impl Frames {
 
     /// Keeps the byte count of an evicted frame, unless the count of a frame close to it is kept.
     fn remember(&mut self, entry: &Entry) {
-        let Slot { mark, stored, at_ms, .. } = entry.slot;
+        let Slot {
+            mark,
+            stored,
+            at_ms,
+            ..
+        } = entry.slot;
         let evicted = &mut self.rare.get_or_insert_default().evicted;
-        if evicted.back().is_none_or(|last| at_ms - last.at_ms >= EVICTED_INTERVAL_MS) {
-            evicted.push_back(Evicted { mark, stored, at_ms, end_bytes: entry.end_bytes });
+        if evicted
+            .back()
+            .is_none_or(|last| at_ms - last.at_ms >= EVICTED_INTERVAL_MS)
+        {
+            evicted.push_back(Evicted {
+                mark,
+                stored,
+                at_ms,
+                end_bytes: entry.end_bytes,
+            });
         }
     }
 
     /// Drops the byte counts of frames that were delivered before `before_ms`, because no lag is
     /// computed from them any more.
     fn forget_evicted(&mut self, before_ms: i64) {
-        let Some(Rare { evicted, .. }) = self.rare.as_deref_mut() else { return };
+        let Some(Rare { evicted, .. }) = self.rare.as_deref_mut() else {
+            return;
+        };
         while evicted.front().is_some_and(|first| first.at_ms < before_ms) {
             evicted.pop_front();
         }

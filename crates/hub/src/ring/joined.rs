@@ -36,8 +36,16 @@ impl JoinedFrames {
     /// Returns the joined frame that begins with the frame at `first` and ends at or before
     /// `until`. `at_ms` is when the frame at `first` was delivered.
     pub(super) fn find(&self, first: Seq, until: Seq, at_ms: i64) -> Option<CollectedFrame> {
-        let joined = self.frames.iter().find(|one| one.first == first && one.last.seq <= until)?;
-        Some(CollectedFrame { mark: joined.last, frame: joined.frame.clone(), events: joined.events, at_ms })
+        let joined = self
+            .frames
+            .iter()
+            .find(|one| one.first == first && one.last.seq <= until)?;
+        Some(CollectedFrame {
+            mark: joined.last,
+            frame: joined.frame.clone(),
+            events: joined.events,
+            at_ms,
+        })
     }
 
     /// Makes space for one more frame, if necessary by dropping one that is not being written to a
@@ -47,13 +55,25 @@ impl JoinedFrames {
             return true;
         }
         let unused = self.frames.iter().position(|one| one.frame.is_unique());
-        unused.and_then(|unused| self.frames.remove(unused)).is_some()
+        unused
+            .and_then(|unused| self.frames.remove(unused))
+            .is_some()
     }
 
     /// Keeps `joined`, which begins with the frame at `first`.
     pub(super) fn keep(&mut self, first: Seq, joined: &CollectedFrame) {
-        let CollectedFrame { mark: last, events, ref frame, .. } = *joined;
-        self.frames.push_back(Joined { first, last, events, frame: frame.clone() });
+        let CollectedFrame {
+            mark: last,
+            events,
+            ref frame,
+            ..
+        } = *joined;
+        self.frames.push_back(Joined {
+            first,
+            last,
+            events,
+            frame: frame.clone(),
+        });
     }
 
     /// Drops the frames that are not being written to a reader.

@@ -76,7 +76,11 @@ pub(crate) struct BelowFloor;
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { events: 4_096, bytes: 2 << 20, age: Duration::from_mins(1) }
+        Self {
+            events: 4_096,
+            bytes: 2 << 20,
+            age: Duration::from_mins(1),
+        }
     }
 }
 

@@ -25,12 +25,19 @@ pub(crate) struct Registration {
 
 impl Waiters {
     pub(super) fn new() -> Self {
-        Self { wakers: Slab::new(), generation: 0 }
+        Self {
+            wakers: Slab::new(),
+            generation: 0,
+        }
     }
 
     /// Registers `waker` until the wakers are taken. `earlier` is what this cursor's last call
     /// returned.
-    pub(super) fn register(&mut self, waker: &Waker, earlier: Option<Registration>) -> Registration {
+    pub(super) fn register(
+        &mut self,
+        waker: &Waker,
+        earlier: Option<Registration>,
+    ) -> Registration {
         let generation = self.generation;
         if let Some(earlier) = earlier.filter(|earlier| earlier.generation == generation)
             && let Some(registered) = self.wakers.get_mut(earlier.key())
@@ -43,7 +50,8 @@ impl Waiters {
         }
         let key = self.wakers.insert(waker.clone());
         // 4 billion wakers would not fit into memory.
-        let place = u32::try_from(key).map_or(NonZeroU32::MAX, |key| NonZeroU32::MIN.saturating_add(key));
+        let place =
+            u32::try_from(key).map_or(NonZeroU32::MAX, |key| NonZeroU32::MIN.saturating_add(key));
         Registration { generation, place }
     }
 

@@ -23,30 +23,44 @@ pub(super) struct ByUser {
 
 impl ByUser {
     pub(super) fn of(&self, user: &UserId) -> &[Arc<Connection>] {
-        self.table.find(self.hash(user), |streams| is_of(streams, user)).map_or(&[], SmallVec::as_slice)
+        self.table
+            .find(self.hash(user), |streams| is_of(streams, user))
+            .map_or(&[], SmallVec::as_slice)
     }
 
     pub(super) fn add(&mut self, user: &UserId, connection: &Arc<Connection>) {
         let Self { table, hasher } = self;
-        match table.entry(hasher.hash_one(Some(user)), |own| is_of(own, user), |own| hash_of(hasher, own)) {
+        match table.entry(
+            hasher.hash_one(Some(user)),
+            |own| is_of(own, user),
+            |own| hash_of(hasher, own),
+        ) {
             hash_table::Entry::Occupied(mut own) => own.get_mut().push(connection.clone()),
             hash_table::Entry::Vacant(place) => drop(place.insert(smallvec![connection.clone()])),
         }
     }
 
     pub(super) fn remove(&mut self, user: &UserId, connection: &Connection) {
-        let Ok(mut own) = self.table.find_entry(self.hasher.hash_one(Some(user)), |own| is_of(own, user)) else {
+        let Ok(mut own) = self
+            .table
+            .find_entry(self.hasher.hash_one(Some(user)), |own| is_of(own, user))
+        else {
             return;
         };
         // The order of opening is the order of the serials. A search is needed because one user may
         // have very many streams if the limit is lifted.
-        if let Ok(at) = own.get().binary_search_by_key(&connection.serial, |one| one.serial) {
+        if let Ok(at) = own
+            .get()
+            .binary_search_by_key(&connection.serial, |one| one.serial)
+        {
             own.get_mut().remove(at);
         }
         if own.get().is_empty() {
             own.remove();
-            if let Some(capacity) = table::shrunk_capacity(self.table.len(), self.table.capacity()) {
-                self.table.shrink_to(capacity, |own| hash_of(&self.hasher, own));
+            if let Some(capacity) = table::shrunk_capacity(self.table.len(), self.table.capacity())
+            {
+                self.table
+                    .shrink_to(capacity, |own| hash_of(&self.hasher, own));
             }
         }
     }
@@ -61,5 +75,6 @@ fn hash_of(hasher: &RandomState, own: &[Arc<Connection>]) -> u64 {
 }
 
 fn is_of(own: &[Arc<Connection>], user: &UserId) -> bool {
-    own.first().is_some_and(|one| one.user.as_ref() == Some(user))
+    own.first()
+        .is_some_and(|one| one.user.as_ref() == Some(user))
 }

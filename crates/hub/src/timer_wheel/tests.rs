@@ -33,17 +33,40 @@ impl Wording for Plain {
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 fn opening() -> Opening {
-    Opening { user: None, counted_as: &[], rings: SmallVec::new(), address: None, address_counts: false, now_ms: 0 }
+    Opening {
+        user: None,
+        counted_as: &[],
+        rings: SmallVec::new(),
+        address: None,
+        address_counts: false,
+        now_ms: 0,
+    }
 }
 
 /// Returns a new stream on the wheel.
-fn connection(serial: u64, wheel: &TimerWheel, schedule: Schedule, clock: &Clock) -> Arc<Connection> {
+fn connection(
+    serial: u64,
+    wheel: &TimerWheel,
+    schedule: Schedule,
+    clock: &Clock,
+) -> Arc<Connection> {
     open(serial, wheel, schedule, clock, opening())
 }
 
-fn open(serial: u64, wheel: &TimerWheel, schedule: Schedule, clock: &Clock, opening: Opening) -> Arc<Connection> {
+fn open(
+    serial: u64,
+    wheel: &TimerWheel,
+    schedule: Schedule,
+    clock: &Clock,
+    opening: Opening,
+) -> Arc<Connection> {
     let timer = TimerEntry::new(schedule, wheel.signals.now());
-    let connection = Arc::new(Connection::new(serial, opening, timer, wheel.signals.clone()));
+    let connection = Arc::new(Connection::new(
+        serial,
+        opening,
+        timer,
+        wheel.signals.clone(),
+    ));
     wheel.add(connection.clone(), clock.now_ms());
     connection
 }
@@ -53,8 +76,15 @@ fn topic() -> TopicName {
 }
 
 fn wheel(heartbeat: Duration) -> Arc<TimerWheel> {
-    let slow_readers = SlowReaders { write_timeout: WRITE_TIMEOUT, max_lag_bytes: 100 };
-    Arc::new(TimerWheel::new(heartbeat, slow_readers, Arc::new(Signals::new())))
+    let slow_readers = SlowReaders {
+        write_timeout: WRITE_TIMEOUT,
+        max_lag_bytes: 100,
+    };
+    Arc::new(TimerWheel::new(
+        heartbeat,
+        slow_readers,
+        Arc::new(Signals::new()),
+    ))
 }
 
 /// Returns a schedule of heartbeats at each interval, without expiry or maximum age.
@@ -115,7 +145,15 @@ async fn heartbeats_come_at_each_interval_whatever_else_was_sent() {
 async fn a_comment_comes_after_an_interval_of_silence() {
     let (wheel, clock) = (wheel(Duration::from_secs(10)), clock());
     let running = turning(&wheel, &clock);
-    let one = connection(1, &wheel, Schedule { style: HeartbeatStyle::Comment, ..heartbeats(&wheel) }, &clock);
+    let one = connection(
+        1,
+        &wheel,
+        Schedule {
+            style: HeartbeatStyle::Comment,
+            ..heartbeats(&wheel)
+        },
+        &clock,
+    );
     pass(5).await;
     one.sent(clock.now_ms(), Position::START);
     pass(9).await;
@@ -129,7 +167,10 @@ async fn a_comment_comes_after_an_interval_of_silence() {
 async fn a_stream_ends_when_its_credential_expires_even_if_that_is_years_away() {
     let (wheel, clock) = (wheel(Duration::from_hours(24 * 900)), clock());
     let running = turning(&wheel, &clock);
-    let expiring = |ms| Schedule { expires_at_ms: Some(ms), ..heartbeats(&wheel) };
+    let expiring = |ms| Schedule {
+        expires_at_ms: Some(ms),
+        ..heartbeats(&wheel)
+    };
     let late = connection(1, &wheel, expiring(800 * 24 * 3_600_000), &clock);
     let soon = connection(2, &wheel, expiring(5_000), &clock);
     pass(4).await;
@@ -165,13 +206,17 @@ async fn a_stream_whose_socket_takes_no_byte_for_the_write_timeout_is_killed() {
 async fn a_stream_whose_socket_refuses_the_ending_is_killed_after_the_grace() {
     let (wheel, clock) = (wheel(Duration::from_hours(1)), clock());
     let running = turning(&wheel, &clock);
-    let [stuck, reads] = [1, 2].map(|serial| connection(serial, &wheel, heartbeats(&wheel), &clock));
+    let [stuck, reads] =
+        [1, 2].map(|serial| connection(serial, &wheel, heartbeats(&wheel), &clock));
     stuck.took_bytes(false);
     pass(3).await;
     stuck.end(Ending::EXPIRED);
     reads.end(Ending::EXPIRED);
     pass(2).await;
-    assert_eq!((control(&stuck), control(&reads)), ("killed", "token_expired"));
+    assert_eq!(
+        (control(&stuck), control(&reads)),
+        ("killed", "token_expired")
+    );
     running.abort();
 }
 
@@ -197,8 +242,18 @@ async fn a_stream_is_slow_only_if_its_socket_takes_nothing_and_it_has_caught_up_
     let running = turning(&wheel, &clock);
     let fanout = Arc::new(Fanout::new(Position::START, RingLimits::default()));
     let (rings, _) = fanout.follow(&[topic()]);
-    let [slow, reads, returns] = [1, 2, 3]
-        .map(|serial| open(serial, &wheel, heartbeats(&wheel), &clock, Opening { rings: rings.clone(), ..opening() }));
+    let [slow, reads, returns] = [1, 2, 3].map(|serial| {
+        open(
+            serial,
+            &wheel,
+            heartbeats(&wheel),
+            &clock,
+            Opening {
+                rings: rings.clone(),
+                ..opening()
+            },
+        )
+    });
     slow.caught_up(Seq(0));
     reads.caught_up(Seq(0));
     slow.took_bytes(false);
@@ -208,9 +263,16 @@ async fn a_stream_is_slow_only_if_its_socket_takes_nothing_and_it_has_caught_up_
     assert_eq!(control(&slow), "nothing", "one frame is within the bound");
     fanout.deliver([Numbered(2)], clock.now_ms());
     pass(4).await;
-    assert_eq!(control(&slow), "nothing", "one of two is not old enough to count");
+    assert_eq!(
+        control(&slow),
+        "nothing",
+        "one of two is not old enough to count"
+    );
     pass(2).await;
-    assert_eq!([control(&slow), control(&reads), control(&returns)], ["too_far_behind", "nothing", "nothing"]);
+    assert_eq!(
+        [control(&slow), control(&reads), control(&returns)],
+        ["too_far_behind", "nothing", "nothing"]
+    );
     running.abort();
 }
 
@@ -221,13 +283,28 @@ async fn a_stream_is_slow_only_if_its_socket_takes_nothing_and_it_has_caught_up_
 async fn old_unsent_bytes_count_as_lag_even_if_the_ring_has_evicted_them_and_new_ones_do_not() {
     let (wheel, clock) = (wheel(Duration::from_hours(1)), clock());
     let running = turning(&wheel, &clock);
-    let fanout = Arc::new(Fanout::new(Position::START, RingLimits { events: 10, ..RingLimits::default() }));
+    let fanout = Arc::new(Fanout::new(
+        Position::START,
+        RingLimits {
+            events: 10,
+            ..RingLimits::default()
+        },
+    ));
     let (rings, _) = fanout.follow(&[topic()]);
     let lates = [5, 100, 400, 650, u64::MAX];
     let mut nth = 0;
     let streams = lates.map(|late| {
         nth += 1;
-        let one = open(nth, &wheel, heartbeats(&wheel), &clock, Opening { rings: rings.clone(), ..opening() });
+        let one = open(
+            nth,
+            &wheel,
+            heartbeats(&wheel),
+            &clock,
+            Opening {
+                rings: rings.clone(),
+                ..opening()
+            },
+        );
         one.caught_up(Seq(0));
         one.took_bytes(false);
         (late, one)
@@ -243,7 +320,9 @@ async fn old_unsent_bytes_count_as_lag_even_if_the_ring_has_evicted_them_and_new
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let slow = streams.each_ref().map(|(_, one)| one.ended() == Ended::EndingSent(EndingCause::Slow));
+    let slow = streams
+        .each_ref()
+        .map(|(_, one)| one.ended() == Ended::EndingSent(EndingCause::Slow));
     assert_eq!(slow, [false, false, false, true, true]);
     running.abort();
 }
@@ -252,7 +331,15 @@ async fn old_unsent_bytes_count_as_lag_even_if_the_ring_has_evicted_them_and_new
 async fn a_stream_at_its_maximum_age_is_told_to_reconnect() {
     let (wheel, clock) = (wheel(Duration::from_hours(1)), clock());
     let running = turning(&wheel, &clock);
-    let one = connection(1, &wheel, Schedule { max_age: Some(Duration::from_secs(10)), ..heartbeats(&wheel) }, &clock);
+    let one = connection(
+        1,
+        &wheel,
+        Schedule {
+            max_age: Some(Duration::from_secs(10)),
+            ..heartbeats(&wheel)
+        },
+        &clock,
+    );
     pass(9).await;
     assert_eq!(control(&one), "nothing");
     pass(2).await;

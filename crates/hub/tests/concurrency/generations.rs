@@ -15,8 +15,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use shuttle::{future, thread};
 use tidings_hub::{
-    After, Clock, HeartbeatStyle, Hub, Options, Presence, Publication, Published, RingLimits, Runner, Step,
-    StreamLimits, Subscribe, Subscription,
+    After, Clock, HeartbeatStyle, Hub, Options, Presence, Publication, Published, RingLimits,
+    Runner, Step, StreamLimits, Subscribe, Subscription,
 };
 use tidings_journal::memory::Retention;
 use tidings_journal::{Error, EventId, Journal, Limit, Position, Record, Selector};
@@ -42,7 +42,9 @@ impl Shown {
     /// Records that `id` was shown with `data`. Fails if the id was ever shown with other data.
     fn record(&self, id: &str, data: &str) {
         let mut shown = self.by_id.lock();
-        let first = shown.entry(id.to_owned()).or_insert_with(|| data.to_owned());
+        let first = shown
+            .entry(id.to_owned())
+            .or_insert_with(|| data.to_owned());
         assert_eq!(first, data, "two events under the id {id}");
     }
 }
@@ -54,7 +56,11 @@ fn hub(log: &Arc<LogCopy>, ring: usize) -> (Hub, Runner) {
         max_lag_bytes: usize::MAX,
         max_age: None,
         streams: StreamLimits::default(),
-        ring: RingLimits { events: ring, bytes: 1 << 20, age: Duration::from_hours(1) },
+        ring: RingLimits {
+            events: ring,
+            bytes: 1 << 20,
+            age: Duration::from_hours(1),
+        },
         presence: Arc::new(Presence::new(topic("chat"), Duration::from_mins(1))),
         folds: Vec::new(),
     };
@@ -66,9 +72,22 @@ fn publication(data: &str) -> Publication {
 }
 
 fn others(data: &str) -> Record {
-    let Publication { topics, event, key, ends_key, data } = publication(data);
+    let Publication {
+        topics,
+        event,
+        key,
+        ends_key,
+        data,
+    } = publication(data);
     let (event, at_ms) = (event.as_str().into(), Clock::system().now_ms());
-    Record { topics, event, key, ends_key, data: data.into(), at_ms }
+    Record {
+        topics,
+        event,
+        key,
+        ends_key,
+        data: data.into(),
+        at_ms,
+    }
 }
 
 async fn publish_one(hub: &Hub, data: &str) -> Result<EventId, Error> {
@@ -113,14 +132,23 @@ impl Client {
     /// A client that connects for the first time, or reconnects with an id.
     fn new(last_id: Option<&EventId>) -> Self {
         let from = last_id.map_or(0, |id| id.position.get());
-        Self { last_id: last_id.map(EventId::to_string).unwrap_or_default(), from, had: Vec::new(), resets: 0 }
+        Self {
+            last_id: last_id.map(EventId::to_string).unwrap_or_default(),
+            from,
+            had: Vec::new(),
+            resets: 0,
+        }
     }
 
     async fn open(&mut self, hub: &Hub) -> Option<Subscription> {
         let is_new = self.last_id.is_empty();
         let request = Subscribe {
             topics: vec![topic("a")],
-            after: if is_new { After::Now } else { After::Id(self.last_id.clone()) },
+            after: if is_new {
+                After::Now
+            } else {
+                After::Id(self.last_id.clone())
+            },
             snapshot: false,
             user: None,
             counted_as: &["test"],
@@ -195,22 +223,42 @@ impl Client {
         let there = future::block_on(page).unwrap().entries;
         let there: Vec<_> = there
             .iter()
-            .map(|entry| (entry.id.position.get(), String::from_utf8(entry.record.data.to_vec()).unwrap()))
+            .map(|entry| {
+                (
+                    entry.id.position.get(),
+                    String::from_utf8(entry.record.data.to_vec()).unwrap(),
+                )
+            })
             .collect();
-        assert_eq!(self.had, there, "after {} and {} resets", self.from, self.resets);
+        assert_eq!(
+            self.had, there,
+            "after {} and {} resets",
+            self.from, self.resets
+        );
     }
 }
 
 /// Plays the scenario with a log that `breaks` breaks, and with `before` published before any
 /// client connects.
-fn play(ring: usize, before: &'static [&'static str], during: &'static [&'static str], breaks: fn(&LogCopy)) {
+fn play(
+    ring: usize,
+    before: &'static [&'static str],
+    during: &'static [&'static str],
+    breaks: fn(&LogCopy),
+) {
     let log = LogCopy::new(Retention::default());
     let (hub, mut runner) = hub(&log, ring);
     future::block_on(runner.begin());
     let shown = Arc::new(Shown::default());
-    let ids: Vec<_> = before.iter().map(|one| future::block_on(publish_one(&hub, one)).unwrap()).collect();
-    ids.iter().zip(before).for_each(|(id, one)| shown.record(&id.to_string(), one));
-    let moving = thread::spawn(move || future::block_on(async { while runner.step().await.is_ok() {} }));
+    let ids: Vec<_> = before
+        .iter()
+        .map(|one| future::block_on(publish_one(&hub, one)).unwrap())
+        .collect();
+    ids.iter()
+        .zip(before)
+        .for_each(|(id, one)| shown.record(&id.to_string(), one));
+    let moving =
+        thread::spawn(move || future::block_on(async { while runner.step().await.is_ok() {} }));
     let breaking = thread::spawn({
         let log = log.clone();
         move || breaks(&log)
@@ -223,7 +271,9 @@ fn play(ring: usize, before: &'static [&'static str], during: &'static [&'static
             thread::spawn(move || client.follow(&hub, &shown))
         })
         .collect();
-    publish(&hub, &shown, during, || shown.followed.load(Ordering::SeqCst) == following.len());
+    publish(&hub, &shown, during, || {
+        shown.followed.load(Ordering::SeqCst) == following.len()
+    });
     breaking.join().unwrap();
     for client in following {
         client.join().unwrap().judge(&log);
@@ -236,7 +286,10 @@ fn play(ring: usize, before: &'static [&'static str], during: &'static [&'static
 fn check(scenario: impl Fn() + Send + Sync + Clone + 'static) {
     // Waits have a timeout, which needs the timer of a runtime. Nothing drives this runtime, so no
     // timeout ever fires.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
     let _context = runtime.enter();
     shuttle::check_random(scenario.clone(), SCHEDULES);
     shuttle::check_pct(scenario, SCHEDULES, 3);
@@ -244,13 +297,19 @@ fn check(scenario: impl Fn() + Send + Sync + Clone + 'static) {
 
 #[test]
 fn a_line_that_breaks_while_events_are_published_loses_none_of_them_silently() {
-    check(|| play(100, &[], &["1", "2"], |log| log.break_after(Position::START, vec![others("other")])));
+    check(|| {
+        play(100, &[], &["1", "2"], |log| {
+            log.break_after(Position::START, vec![others("other")])
+        })
+    });
 }
 
 #[test]
 fn a_replay_during_which_the_line_breaks_never_mixes_two_lines() {
     check(|| {
-        play(1, &["1", "2", "3"], &["4"], |log| log.break_after(Position::new(1), vec![others("2'"), others("3'")]));
+        play(1, &["1", "2", "3"], &["4"], |log| {
+            log.break_after(Position::new(1), vec![others("2'"), others("3'")])
+        });
     });
 }
 

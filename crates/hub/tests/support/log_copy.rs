@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 use parking_lot::Mutex;
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{
-    Append, Appended, Earlier, Entry, Epoch, Epochs, Error, EventId, Holding, Journal, Limit, News, Page, Position,
-    Record, Selector, StoredReceipt, Tail, TopicName,
+    Append, Appended, Earlier, Entry, Epoch, Epochs, Error, EventId, Holding, Journal, Limit, News,
+    Page, Position, Record, Selector, StoredReceipt, Tail, TopicName,
 };
 use tokio::sync::Notify;
 
@@ -58,10 +58,25 @@ struct Queue {
 
 impl LogCopy {
     pub(crate) fn new(retention: Retention) -> Arc<Self> {
-        let (epochs, memory) = (Arc::new(Epochs::new(epoch(), Vec::new())), Arc::new(Memory::new(retention.clone())));
+        let (epochs, memory) = (
+            Arc::new(Epochs::new(epoch(), Vec::new())),
+            Arc::new(Memory::new(retention.clone())),
+        );
         let (records, earlier, answer) = (Vec::new(), Vec::new(), LogAnswer::default());
-        let state = State { memory, records, earlier, epochs, not_received: None, breaks: None, answer };
-        Arc::new(Self { retention, state: Mutex::new(state), news: Arc::default() })
+        let state = State {
+            memory,
+            records,
+            earlier,
+            epochs,
+            not_received: None,
+            breaks: None,
+            answer,
+        };
+        Arc::new(Self {
+            retention,
+            state: Mutex::new(state),
+            news: Arc::default(),
+        })
     }
 
     /// Makes the log lose everything after `last` and continue with `others`. The copy is rebuilt
@@ -94,9 +109,13 @@ impl LogCopy {
     pub(crate) fn append_elsewhere(&self, begins_epoch: bool, others: Vec<Record>) -> EventId {
         let mut state = self.state.lock();
         let begun = begins_epoch.then(epoch);
-        let position = Position::new(state.memory.head().get() + u64::try_from(others.len()).unwrap());
+        let position =
+            Position::new(state.memory.head().get() + u64::try_from(others.len()).unwrap());
         state.not_received = Some((begun, others));
-        EventId { epoch: begun.unwrap_or(state.epochs.current()), position }
+        EventId {
+            epoch: begun.unwrap_or(state.epochs.current()),
+            position,
+        }
     }
 
     /// Sets how the log answers from now on.
@@ -117,7 +136,10 @@ impl LogCopy {
     fn queue(&self, state: &mut State, first: Position, batch: Vec<Record>) {
         let entry = |(record, nth)| {
             let position = Position::new(first.get() + nth);
-            Arc::new(Entry { id: state.epochs.id_of(position), record })
+            Arc::new(Entry {
+                id: state.epochs.id_of(position),
+                record,
+            })
         };
         let entries = batch.iter().cloned().zip(0..).map(entry).collect();
         state.records.extend(batch);
@@ -138,11 +160,16 @@ impl LogCopy {
     fn named(&self, entries: &mut [Arc<Entry>], of: &Arc<Memory>) -> Result<(), Error> {
         let state = self.state.lock();
         if !Arc::ptr_eq(&state.memory, of) {
-            return Err(Error::Unreadable("it was rebuilt during the read".to_owned()));
+            return Err(Error::Unreadable(
+                "it was rebuilt during the read".to_owned(),
+            ));
         }
         for entry in entries {
             let record = entry.record.clone();
-            *entry = Arc::new(Entry { id: state.epochs.id_of(entry.id.position), record });
+            *entry = Arc::new(Entry {
+                id: state.epochs.id_of(entry.id.position),
+                record,
+            });
         }
         Ok(())
     }
@@ -192,7 +219,9 @@ impl Journal for LogCopy {
         let answer = self.state.lock().answer;
         match answer {
             LogAnswer::Complete => {}
-            LogAnswer::Error => return Err(Error::Uncertain("the log can't be reached".to_owned())),
+            LogAnswer::Error => {
+                return Err(Error::Uncertain("the log can't be reached".to_owned()));
+            }
             LogAnswer::Never => std::future::pending().await,
         }
         let mut state = self.state.lock();
@@ -210,7 +239,13 @@ impl Journal for LogCopy {
         Box::new(Reader(self.news.clone()))
     }
 
-    async fn read(&self, selector: &Selector, after: Position, until: Position, limit: Limit) -> Result<Page, Error> {
+    async fn read(
+        &self,
+        selector: &Selector,
+        after: Position,
+        until: Position,
+        limit: Limit,
+    ) -> Result<Page, Error> {
         yield_to_others().await;
         let memory = self.memory();
         let mut page = memory.read(selector, after, until, limit).await?;
@@ -219,7 +254,12 @@ impl Journal for LogCopy {
         Ok(page)
     }
 
-    async fn read_before(&self, selector: &Selector, before: Position, limit: Limit) -> Result<Earlier, Error> {
+    async fn read_before(
+        &self,
+        selector: &Selector,
+        before: Position,
+        limit: Limit,
+    ) -> Result<Earlier, Error> {
         let memory = self.memory();
         let mut page = memory.read_before(selector, before, limit).await?;
         self.named(&mut page.entries, &memory)?;
@@ -243,7 +283,11 @@ impl Journal for LogCopy {
         self.memory().topics(prefix, after, most)
     }
 
-    async fn erase(&self, topics: &[TopicName], until: EventId) -> Result<Vec<(TopicName, Position)>, Error> {
+    async fn erase(
+        &self,
+        topics: &[TopicName],
+        until: EventId,
+    ) -> Result<Vec<(TopicName, Position)>, Error> {
         yield_to_others().await;
         let breaks = self.state.lock().breaks.take();
         if let Some((last, others)) = breaks {
@@ -251,7 +295,11 @@ impl Journal for LogCopy {
         }
         let state = self.state.lock();
         let until = state.epochs.locate(until, state.memory.head())?;
-        at_once(state.memory.erase(topics, state.memory.epochs().id_of(until)))
+        at_once(
+            state
+                .memory
+                .erase(topics, state.memory.epochs().id_of(until)),
+        )
     }
 
     fn expire(&self, now_ms: i64) {
@@ -294,7 +342,9 @@ impl Tail for Reader {
             };
             match first {
                 Some(news) => return Ok(news),
-                None if self.0.ended.load(Ordering::SeqCst) => return Err(Error::Closed("the end".to_owned())),
+                None if self.0.ended.load(Ordering::SeqCst) => {
+                    return Err(Error::Closed("the end".to_owned()));
+                }
                 None => self.0.filled.notified().await,
             }
         }

@@ -16,16 +16,22 @@ impl Wording for Plain {
 
     fn reset(&self, reset: &Reset) -> Frame {
         let id = Id::parse(&reset.resumed_from.to_string()).unwrap();
-        Event::new(EventName::from_static("reset"), reset.reason.as_str()).id(id).encode()
+        Event::new(EventName::from_static("reset"), reset.reason.as_str())
+            .id(id)
+            .encode()
     }
 
     fn ending(&self, ending: &Ending) -> Frame {
-        Event::new(EventName::from_static("ending"), ending.cause.as_str()).retry(ending.retry).encode()
+        Event::new(EventName::from_static("ending"), ending.cause.as_str())
+            .retry(ending.retry)
+            .encode()
     }
 
     fn synced(&self, count: usize, at: EventId) -> Frame {
         let id = Id::parse(&at.to_string()).unwrap();
-        Event::new(EventName::from_static("synced"), count.to_string()).id(id).encode()
+        Event::new(EventName::from_static("synced"), count.to_string())
+            .id(id)
+            .encode()
     }
 }
 

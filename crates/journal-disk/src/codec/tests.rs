@@ -116,7 +116,10 @@ fn an_unknown_outcome_is_refused() {
 fn epochs_read_back() {
     let [a, b, c] = std::array::from_fn(|_| Epoch::random(&mut rand::rng()));
     let earlier = vec![(a, Position::new(1)), (b, Position::new(9))];
-    assert_eq!(decode_epochs(&encode_epochs(&earlier, c)), Some((earlier, c)));
+    assert_eq!(
+        decode_epochs(&encode_epochs(&earlier, c)),
+        Some((earlier, c))
+    );
     assert_eq!(decode_epochs(&encode_epochs(&[], c)), Some((vec![], c)));
     assert_eq!(decode_epochs(b""), None);
 }

@@ -46,7 +46,13 @@ impl Steps {
     /// Creates a plan in which `left` commits succeed and the next one meets `fault`.
     pub(super) fn new(left: usize, fault: Fault) -> Arc<Mutex<Self>> {
         let synced = (PathBuf::new(), 0);
-        Arc::new(Mutex::new(Self { left, fault, failed: false, synced, tables: Vec::new() }))
+        Arc::new(Mutex::new(Self {
+            left,
+            fault,
+            failed: false,
+            synced,
+            tables: Vec::new(),
+        }))
     }
 }
 
@@ -88,7 +94,14 @@ impl Faulty {
         let (active, known) = {
             let steps = self.steps.lock();
             let active = active_log(&self.dir);
-            (active.clone(), if steps.synced.0 == active { steps.synced.1 } else { 0 })
+            (
+                active.clone(),
+                if steps.synced.0 == active {
+                    steps.synced.1
+                } else {
+                    0
+                },
+            )
         };
         let used = used_bytes(&active, known).unwrap_or(known);
         let tables = tables(&self.dir);
@@ -100,13 +113,24 @@ impl Faulty {
 /// Returns the files of the tables.
 pub(super) fn tables(dir: &Path) -> Vec<PathBuf> {
     let files = listing(&dir.join("db/keyspaces")).into_iter();
-    files.map(|(path, ..)| path.strip_prefix(dir).map(Path::to_owned).unwrap_or_default()).collect()
+    files
+        .map(|(path, ..)| {
+            path.strip_prefix(dir)
+                .map(Path::to_owned)
+                .unwrap_or_default()
+        })
+        .collect()
 }
 
 /// Returns the active file of the write-ahead log.
 pub(super) fn active_log(dir: &Path) -> PathBuf {
-    let logs = fs::read_dir(dir.join("db")).unwrap().map(|entry| entry.unwrap().path());
-    let number = |path: &PathBuf| path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
+    let logs = fs::read_dir(dir.join("db"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let number = |path: &PathBuf| {
+        path.file_stem()
+            .and_then(|stem| stem.to_str()?.parse::<u64>().ok())
+    };
     let logs = logs.filter(|path| path.extension().is_some_and(|extension| extension == "jnl"));
     logs.max_by_key(number).unwrap()
 }

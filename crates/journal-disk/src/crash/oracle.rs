@@ -55,7 +55,11 @@ pub(super) enum Outcome {
 impl Oracle {
     /// Returns the outcome that a unit must have if these keys are live.
     pub(super) fn outcome(&self, unit: &Unit, live: &BTreeMap<Arc<str>, Position>) -> Outcome {
-        if let Some(kept) = unit.receipt.as_ref().and_then(|receipt| self.receipts.get(&receipt.key)) {
+        if let Some(kept) = unit
+            .receipt
+            .as_ref()
+            .and_then(|receipt| self.receipts.get(&receipt.key))
+        {
             return Outcome::Known(kept.clone());
         }
         let holds = match &unit.condition {
@@ -70,7 +74,9 @@ impl Oracle {
         for record in &unit.records {
             match record.key.clone() {
                 Some(key) if record.ends_key => _ = keys.remove(&key),
-                Some(key) if !keys.contains(&key) && keys.len() == MAX_LIVE_KEYS => return Outcome::Full,
+                Some(key) if !keys.contains(&key) && keys.len() == MAX_LIVE_KEYS => {
+                    return Outcome::Full;
+                }
                 key => keys.extend(key),
             }
         }

@@ -46,10 +46,19 @@ async fn records_that_are_counted_but_not_written_are_trimmed_once_they_are_writ
     let dir = tempfile::tempdir().unwrap();
     let mut options = Options::new(dir.path());
     let pattern = Pattern::parse("a").unwrap();
-    options.retention.rules = vec![Rule { pattern, max_age: None, max_events: Some(2), max_bytes: None }];
+    options.retention.rules = vec![Rule {
+        pattern,
+        max_age: None,
+        max_events: Some(2),
+        max_bytes: None,
+    }];
     let found = open::for_writing(&options).unwrap();
     let ((begun, began), (go_on, wait)) = (channel(), channel());
-    let commit = HeldCommit { db: found.tables.db.clone(), begun, go_on: wait };
+    let commit = HeldCommit {
+        db: found.tables.db.clone(),
+        begun,
+        go_on: wait,
+    };
     let log = Arc::new(Disk::start(found, options, Box::new(commit)).unwrap());
     let records = (0..5).map(|_| Record {
         topics: [TopicName::parse("a").unwrap()].into(),
@@ -63,14 +72,26 @@ async fn records_that_are_counted_but_not_written_are_trimmed_once_they_are_writ
         let (log, records) = (log.clone(), records.collect());
         async move { log.put(records).await }
     });
-    tokio::task::spawn_blocking(move || began.recv()).await.unwrap().unwrap();
+    tokio::task::spawn_blocking(move || began.recv())
+        .await
+        .unwrap()
+        .unwrap();
     // Once the age of the oldest record is unknown again, the task has searched for the records and
     // not found them.
-    until(&log, "the records are counted", |log| log.vitals().oldest_ms == Some(0)).await;
-    until(&log, "the task has searched for them", |log| log.vitals().oldest_ms.is_none()).await;
+    until(&log, "the records are counted", |log| {
+        log.vitals().oldest_ms == Some(0)
+    })
+    .await;
+    until(&log, "the task has searched for them", |log| {
+        log.vitals().oldest_ms.is_none()
+    })
+    .await;
     drop(go_on);
     appending.await.unwrap().unwrap();
-    until(&log, "the records are trimmed", |log| log.vitals().kept == Some(2)).await;
+    until(&log, "the records are trimmed", |log| {
+        log.vitals().kept == Some(2)
+    })
+    .await;
 }
 
 /// If nothing is appended, the clock is written by itself.
@@ -93,7 +114,9 @@ async fn the_clock_of_a_quiet_log_is_written_if_it_was_written_before() {
         at_ms: 0,
         ends_key: false,
     };
-    log.append(Append::from(vec![record]).at(start_ms)).await.unwrap();
+    log.append(Append::from(vec![record]).at(start_ms))
+        .await
+        .unwrap();
     assert_eq!(written_ms(&log), start_ms);
     log.expire(start_ms + CLOCK_STALE_MS);
     let deadline = Instant::now() + Duration::from_mins(10);

@@ -34,7 +34,11 @@ impl Checkpoint {
 impl Step<'_> {
     /// Adds a maintenance write to the step. Returns the sender to be used when the step is
     /// written.
-    pub(crate) fn maintain(&mut self, write: MaintenanceWrite, checkpoint: &mut Checkpoint) -> oneshot::Sender<()> {
+    pub(crate) fn maintain(
+        &mut self,
+        write: MaintenanceWrite,
+        checkpoint: &mut Checkpoint,
+    ) -> oneshot::Sender<()> {
         match write {
             MaintenanceWrite::Trim(trim, done) => {
                 self.trim(trim);
@@ -69,7 +73,10 @@ impl Step<'_> {
         let mut topics = self.log.topics.write();
         topics.subtract(&trim.topic, trim.events, trim.bytes, trim.oldest_ms);
         add(&self.log.counters.trimmed, trim.events);
-        let others = trim.others.into_iter().map(|other| (other.topic, other.floor));
+        let others = trim
+            .others
+            .into_iter()
+            .map(|other| (other.topic, other.floor));
         for (name, floor) in std::iter::once((trim.topic, trim.floor)).chain(others) {
             self.raise(&mut topics, name, floor);
         }
@@ -130,7 +137,9 @@ impl Step<'_> {
         let goal = most - (most / 64).min(MAX_SURPLUS_PER_STEP / 2);
         let mut trimmed = 0;
         while topics.held() > goal && trimmed < MAX_SURPLUS_PER_STEP {
-            let Some((name, topic)) = topics.take_oldest() else { break };
+            let Some((name, topic)) = topics.take_oldest() else {
+                break;
+            };
             if topic.other_topics == OtherTopics::Unknown {
                 topics.put_back(name);
                 break;
@@ -145,7 +154,9 @@ impl Step<'_> {
     }
 
     fn trim_whole(&mut self, topics: &mut Topics, name: &TopicName) {
-        let Some(topic) = topics.remove(name) else { return };
+        let Some(topic) = topics.remove(name) else {
+            return;
+        };
         add(&self.log.counters.trimmed, topic.row.events);
         self.due.remove(name);
         self.remove_topic(name);

@@ -15,8 +15,13 @@ impl Topics {
         }
         if self.ages.len() > 2 * self.by_name.len() + 1_024 {
             // Most of the listed topics are gone by now.
-            let held = self.by_name.iter().filter(|(name, topic)| !topic.is_empty() && !name.is_reserved());
-            self.ages = held.map(|(name, topic)| Reverse((topic.row.last, name.clone()))).collect();
+            let held = self
+                .by_name
+                .iter()
+                .filter(|(name, topic)| !topic.is_empty() && !name.is_reserved());
+            self.ages = held
+                .map(|(name, topic)| Reverse((topic.row.last, name.clone())))
+                .collect();
         } else if let Some(topic) = self.by_name.get(name) {
             self.ages.push(Reverse((topic.row.last, name.clone())));
         }
@@ -35,7 +40,9 @@ impl Topics {
             let Reverse((position, name)) = self.ages.pop()?;
             match self.by_name.get(&name) {
                 Some(topic) if topic.is_empty() || topic.keyed > 0 => {}
-                Some(topic) if topic.row.last > position => self.ages.push(Reverse((topic.row.last, name))),
+                Some(topic) if topic.row.last > position => {
+                    self.ages.push(Reverse((topic.row.last, name)));
+                }
                 // Looked up again, because the borrow checker does not see that the first borrow
                 // ends here.
                 Some(_) => return self.by_name.get(&name).map(|topic| (name, topic.as_ref())),
@@ -78,7 +85,10 @@ impl Topics {
         self.held -= usize::from(!topic.is_empty());
         self.events -= topic.row.events;
         self.bytes -= topic.row.bytes;
-        self.forgotten = self.forgotten.max(topic.row.last).max(topic.row.highest_trimmed());
+        self.forgotten = self
+            .forgotten
+            .max(topic.row.last)
+            .max(topic.row.highest_trimmed());
         Some(topic)
     }
 }

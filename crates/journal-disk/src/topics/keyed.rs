@@ -18,7 +18,11 @@ pub(crate) struct KeyedRecord {
 
 impl Topics {
     /// Adds a live record with a key. Returns the record that it replaces.
-    pub(crate) fn add_keyed(&mut self, position: Position, keyed: KeyedRecord) -> Option<(Position, KeyedRecord)> {
+    pub(crate) fn add_keyed(
+        &mut self,
+        position: Position,
+        keyed: KeyedRecord,
+    ) -> Option<(Position, KeyedRecord)> {
         let id = self.by_name.get(keyed.topics.first()?)?.row.id;
         for name in &keyed.topics {
             self.change(name, |topic| topic.keyed += 1);
@@ -35,7 +39,9 @@ impl Topics {
     /// Returns the name of each pool, its number of live records with a key, and its bound.
     pub(crate) fn pools(&self) -> impl Iterator<Item = (&str, usize, usize)> {
         let bounds = &self.bounds;
-        bounds.pools().map(|pool| (bounds.name(pool), self.pools.of(pool), bounds.limit(pool)))
+        bounds
+            .pools()
+            .map(|pool| (bounds.name(pool), self.pools.of(pool), bounds.limit(pool)))
     }
 
     /// Returns the bounds on live records with a key.
@@ -55,12 +61,22 @@ impl Topics {
     }
 
     /// Returns the first pool that has no capacity for what `records` add, if there is one.
-    pub(crate) fn exceeded_pool<'a>(&self, records: impl Iterator<Item = &'a Record>) -> Option<Pool> {
-        self.pools.exceeded_pool(&self.bounds, records, |topic, key| self.live(topic, key).is_some())
+    pub(crate) fn exceeded_pool<'a>(
+        &self,
+        records: impl Iterator<Item = &'a Record>,
+    ) -> Option<Pool> {
+        self.pools
+            .exceeded_pool(&self.bounds, records, |topic, key| {
+                self.live(topic, key).is_some()
+            })
     }
 
     /// Ends a key. Returns its live record, which no reader will miss.
-    pub(crate) fn end_key(&mut self, topic: &TopicName, key: &Arc<str>) -> Option<(Position, KeyedRecord)> {
+    pub(crate) fn end_key(
+        &mut self,
+        topic: &TopicName,
+        key: &Arc<str>,
+    ) -> Option<(Position, KeyedRecord)> {
         let id = self.by_name.get(topic)?.row.id;
         let position = self.keys.remove(&(id, key.clone()))?;
         Some((position, self.unlist_keyed(position)?))
@@ -107,6 +123,8 @@ impl Topics {
 
     /// Returns the live records with a key, oldest first.
     pub(crate) fn keyed(&self) -> impl Iterator<Item = (Position, &KeyedRecord)> {
-        self.keyed.iter().map(|(&position, keyed)| (position, keyed))
+        self.keyed
+            .iter()
+            .map(|(&position, keyed)| (position, keyed))
     }
 }

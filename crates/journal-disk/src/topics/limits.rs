@@ -17,15 +17,20 @@ pub(crate) struct TopicLimits {
 }
 
 impl TopicLimits {
-    pub(crate) const NONE: Self =
-        Self { events: u64::MAX, bytes: u64::MAX, since_ms: i64::MIN, until: Position::START };
+    pub(crate) const NONE: Self = Self {
+        events: u64::MAX,
+        bytes: u64::MAX,
+        since_ms: i64::MIN,
+        until: Position::START,
+    };
 
     /// Returns the limits that its rule sets for `topic`.
     pub(crate) fn of(retention: &Retention, topic: &Topic, now_ms: i64) -> Self {
         let rule = topic.rule.and_then(|rule| retention.rules.get(rule));
         let age = rule.map_or(retention.max_age, |rule| rule.max_age);
-        let since_ms =
-            age.map_or(i64::MIN, |age| now_ms.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)));
+        let since_ms = age.map_or(i64::MIN, |age| {
+            now_ms.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
+        });
         Self {
             events: rule.and_then(|rule| rule.max_events).unwrap_or(u64::MAX),
             bytes: rule.and_then(|rule| rule.max_bytes).unwrap_or(u64::MAX),
@@ -46,6 +51,8 @@ impl TopicLimits {
 
     /// Returns whether the topic's oldest record is too old, or may be.
     pub(crate) fn is_aged(&self, topic: &Topic) -> bool {
-        topic.row.events > 0 && self.since_ms > i64::MIN && topic.oldest_ms.is_none_or(|oldest| oldest < self.since_ms)
+        topic.row.events > 0
+            && self.since_ms > i64::MIN
+            && topic.oldest_ms.is_none_or(|oldest| oldest < self.since_ms)
     }
 }

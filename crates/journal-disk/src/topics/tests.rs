@@ -13,7 +13,12 @@ fn empty_topics_are_forgotten_lowest_floor_first_and_no_floor_falls() {
     let mut topics = Topics::new(0, Position::START, Bounds::default());
     for number in 1..=10 {
         let name = name(&format!("t/{number}"));
-        topics.insert(&name, Kind::Plain, Position::new(number), &Retention::default());
+        topics.insert(
+            &name,
+            Kind::Plain,
+            Position::new(number),
+            &Retention::default(),
+        );
         topics.raise(&name, Position::new(number)).unwrap();
     }
     assert!(topics.surplus_empty(10).is_none());
@@ -28,7 +33,12 @@ fn empty_topics_are_forgotten_lowest_floor_first_and_no_floor_falls() {
         assert!(topics.floor(&selector) >= Position::new(number));
     }
     assert_eq!(topics.held(), 0);
-    let again = topics.insert(&name("t/1"), Kind::Plain, Position::new(11), &Retention::default());
+    let again = topics.insert(
+        &name("t/1"),
+        Kind::Plain,
+        Position::new(11),
+        &Retention::default(),
+    );
     assert_eq!(again, (11, true), "an id is never used again");
     assert_eq!(topics.held(), 1);
 }
@@ -37,7 +47,12 @@ fn empty_topics_are_forgotten_lowest_floor_first_and_no_floor_falls() {
 fn the_least_recently_written_topic_is_evicted_next_and_the_servers_own_never_are() {
     let mut topics = Topics::new(0, Position::START, Bounds::default());
     let list = |topics: &mut Topics, text: &str, position| {
-        topics.insert(&name(text), Kind::Plain, Position::new(position), &Retention::default());
+        topics.insert(
+            &name(text),
+            Kind::Plain,
+            Position::new(position),
+            &Retention::default(),
+        );
     };
     for (position, text) in (1..).zip(["_members", "a", "b", "system/status", "c", "a"]) {
         list(&mut topics, text, position);
@@ -58,7 +73,10 @@ fn the_least_recently_written_topic_is_evicted_next_and_the_servers_own_never_ar
     topics.raise(&name("d"), Position::new(7));
     assert!(topics.take_oldest().is_none());
     list(&mut topics, "d", 8);
-    assert_eq!((topics.held(), topics.take_oldest().unwrap().0), (3, name("d")));
+    assert_eq!(
+        (topics.held(), topics.take_oldest().unwrap().0),
+        (3, name("d"))
+    );
 }
 
 #[test]
@@ -66,7 +84,12 @@ fn the_eviction_order_does_not_grow_with_topics_that_became_empty() {
     let mut topics = Topics::new(0, Position::START, Bounds::default());
     for number in 1..=10_000 {
         let name = name(&format!("t/{number}"));
-        topics.insert(&name, Kind::Plain, Position::new(number), &Retention::default());
+        topics.insert(
+            &name,
+            Kind::Plain,
+            Position::new(number),
+            &Retention::default(),
+        );
         topics.raise(&name, Position::new(number));
         topics.forget(&name).unwrap();
     }
@@ -76,9 +99,17 @@ fn the_eviction_order_does_not_grow_with_topics_that_became_empty() {
 #[test]
 fn the_other_topics_of_records_are_remembered() {
     let mut shown = OtherTopics::None;
-    for (others, expected) in [(&["a"][..], &["a"][..]), (&["a"], &["a"]), (&[], &["a"]), (&["b", "a"], &["a", "b"])] {
+    for (others, expected) in [
+        (&["a"][..], &["a"][..]),
+        (&["a"], &["a"]),
+        (&[], &["a"]),
+        (&["b", "a"], &["a", "b"]),
+    ] {
         shown.add(&others.iter().map(|text| name(text)).collect::<Vec<_>>());
-        assert_eq!(shown.topics(), expected.iter().map(|text| name(text)).collect::<Vec<_>>());
+        assert_eq!(
+            shown.topics(),
+            expected.iter().map(|text| name(text)).collect::<Vec<_>>()
+        );
     }
     let mut unknown = OtherTopics::Unknown;
     unknown.add(&[name("a")]);

@@ -6,12 +6,21 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tidings_journal::memory::{Memory, Retention};
-use tidings_journal::{Append, Appended, Bounds, Condition, Journal, Limit, Position, Receipt, Record};
+use tidings_journal::{
+    Append, Appended, Bounds, Condition, Journal, Limit, Position, Receipt, Record,
+};
 use tidings_journal_disk::{Disk, Options};
 
 use crate::{record, selector, topic};
 
-const TOPICS: [&str; 6] = ["a", "b/c", "chat/room/r", "_members", "_tickets", "system/status"];
+const TOPICS: [&str; 6] = [
+    "a",
+    "b/c",
+    "chat/room/r",
+    "_members",
+    "_tickets",
+    "system/status",
+];
 const KEYS: [&str; 5] = ["k", "r/ann", "r/a%/b", "0", ""];
 
 /// Makes random requests.
@@ -39,7 +48,12 @@ impl Requests {
         };
         let key = self.rng.random_bool(0.8).then(|| self.key().into());
         let ends_key = key.is_some() && self.rng.random_bool(0.4);
-        Record { key, ends_key, at_ms: self.now_ms, ..record(&names, data) }
+        Record {
+            key,
+            ends_key,
+            at_ms: self.now_ms,
+            ..record(&names, data)
+        }
     }
 
     fn condition(&mut self, head: Position) -> Option<Condition> {
@@ -48,7 +62,11 @@ impl Requests {
             0 => Some(Condition::Absent(name, key)),
             1 => {
                 let back = self.rng.random_range(0..6);
-                Some(Condition::Current(name, key, Position::new(head.get().saturating_sub(back))))
+                Some(Condition::Current(
+                    name,
+                    key,
+                    Position::new(head.get().saturating_sub(back)),
+                ))
             }
             _ => None,
         }
@@ -56,13 +74,18 @@ impl Requests {
 
     fn append(&mut self, nth: u32, head: Position) -> Append {
         let many = self.rng.random_range(0..5);
-        let records = (0..many).map(|of| self.record(&format!("{nth}.{of}"))).collect::<Vec<_>>();
+        let records = (0..many)
+            .map(|of| self.record(&format!("{nth}.{of}")))
+            .collect::<Vec<_>>();
         let receipt = self.rng.random_bool(0.4).then(|| Receipt {
             key: self.rng.random_range(0..6_u32).to_string().into(),
             value: nth.to_string().into(),
             lives: Duration::from_secs(self.rng.random_range(1..120)),
         });
-        Append::from(records).receipt(receipt).when(self.condition(head)).at(self.now_ms)
+        Append::from(records)
+            .receipt(receipt)
+            .when(self.condition(head))
+            .at(self.now_ms)
     }
 }
 
@@ -70,10 +93,18 @@ impl Requests {
 async fn keyed(log: &dyn Journal) -> Vec<(u64, String)> {
     let mut keyed = Vec::new();
     for name in TOPICS {
-        let page = log.read_keyed(&selector(&[name]), Position::START, log.head(), Limit::NONE).await.unwrap();
+        let page = log
+            .read_keyed(&selector(&[name]), Position::START, log.head(), Limit::NONE)
+            .await
+            .unwrap();
         for entry in page.entries {
-            let Record { key, topics, data, .. } = &entry.record;
-            keyed.push((entry.id.position.get(), format!("{name} {topics:?} {key:?} {data:?}")));
+            let Record {
+                key, topics, data, ..
+            } = &entry.record;
+            keyed.push((
+                entry.id.position.get(),
+                format!("{name} {topics:?} {key:?} {data:?}"),
+            ));
         }
     }
     keyed
@@ -88,10 +119,17 @@ async fn compare(seed: u64, steps: u32, most: usize, max_topics: usize) {
         options.retention.max_events = 20;
         Disk::open(options).unwrap()
     };
-    let memory =
-        Memory::new(Retention { bounds: Bounds::of_each(most), max_topics, max_events: 20, ..Retention::default() });
+    let memory = Memory::new(Retention {
+        bounds: Bounds::of_each(most),
+        max_topics,
+        max_events: 20,
+        ..Retention::default()
+    });
     let mut disk = open();
-    let mut requests = Requests { rng: StdRng::seed_from_u64(seed), now_ms: 1_800_000_000_000 };
+    let mut requests = Requests {
+        rng: StdRng::seed_from_u64(seed),
+        now_ms: 1_800_000_000_000,
+    };
     let mut counts = [0; 4];
     for nth in 0..steps {
         // In steps that are large enough for the clock on disk to be stored.
@@ -101,10 +139,18 @@ async fn compare(seed: u64, steps: u32, most: usize, max_topics: usize) {
         }
         match requests.rng.random_range(0..40) {
             0 => {
-                let names: Vec<_> = (0..requests.rng.random_range(1..3)).map(|_| topic(requests.topic())).collect();
+                let names: Vec<_> = (0..requests.rng.random_range(1..3))
+                    .map(|_| topic(requests.topic()))
+                    .collect();
                 let until = requests.rng.random_range(0..memory.head().get() + 3);
-                let erased = memory.erase(&names, crate::id(&memory, until)).await.is_ok();
-                assert_eq!(disk.erase(&names, crate::id(&disk, until)).await.is_ok(), erased);
+                let erased = memory
+                    .erase(&names, crate::id(&memory, until))
+                    .await
+                    .is_ok();
+                assert_eq!(
+                    disk.erase(&names, crate::id(&disk, until)).await.is_ok(),
+                    erased
+                );
                 assert_eq!(erased, until <= memory.head().get());
             }
             1 => {
@@ -131,9 +177,16 @@ async fn compare(seed: u64, steps: u32, most: usize, max_topics: usize) {
         }
         assert_eq!(memory.head(), disk.head(), "seed {seed}, step {nth}");
         assert_eq!(memory.log_ms(), disk.log_ms(), "seed {seed}, step {nth}");
-        assert_eq!(keyed(&memory).await, keyed(&disk).await, "seed {seed}, step {nth}");
+        assert_eq!(
+            keyed(&memory).await,
+            keyed(&disk).await,
+            "seed {seed}, step {nth}"
+        );
     }
-    assert!(counts.iter().all(|count| *count > 0), "each outcome occurred: {counts:?}");
+    assert!(
+        counts.iter().all(|count| *count > 0),
+        "each outcome occurred: {counts:?}"
+    );
 }
 
 #[tokio::test]

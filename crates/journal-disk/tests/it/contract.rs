@@ -12,7 +12,10 @@ struct OnDisk {
 
 impl OnDisk {
     fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), another: tempfile::tempdir().unwrap() }
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            another: tempfile::tempdir().unwrap(),
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_journal::{Append, Journal, Limit, Memory, Pattern, Position, Receipt, Record, Timeline};
+use tidings_journal::{
+    Append, Journal, Limit, Memory, Pattern, Position, Receipt, Record, Timeline,
+};
 use tidings_journal_disk::{Disk, Inspection, Options, Retention, Rule};
 
 use crate::{Put as _, all, numbered, record, selector, status};
@@ -11,7 +13,12 @@ use crate::{Put as _, all, numbered, record, selector, status};
 const HOUR: i64 = 3_600_000;
 
 fn rule(pattern: &str) -> Rule {
-    Rule { pattern: Pattern::parse(pattern).unwrap(), max_age: None, max_events: None, max_bytes: None }
+    Rule {
+        pattern: Pattern::parse(pattern).unwrap(),
+        max_age: None,
+        max_events: None,
+        max_bytes: None,
+    }
 }
 
 fn open(dir: &tempfile::TempDir, retention: Retention) -> Disk {
@@ -29,7 +36,10 @@ async fn until(log: &Disk, now_ms: i64, names: &[&str], expected: &[&str]) {
         if found == expected {
             return;
         }
-        assert!(tokio::time::Instant::now() < deadline, "{names:?}: {found:?}, not {expected:?}");
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "{names:?}: {found:?}, not {expected:?}"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -39,58 +49,123 @@ async fn each_topic_keeps_what_its_rule_says() {
     let dir = tempfile::tempdir().unwrap();
     let retention = Retention {
         rules: vec![
-            Rule { max_events: Some(3), ..rule("chat/room/*") },
-            Rule { max_events: Some(1), ..rule("chat/room/lobby") },
-            Rule { max_bytes: Some(400), ..rule("big/*") },
+            Rule {
+                max_events: Some(3),
+                ..rule("chat/room/*")
+            },
+            Rule {
+                max_events: Some(1),
+                ..rule("chat/room/lobby")
+            },
+            Rule {
+                max_bytes: Some(400),
+                ..rule("big/*")
+            },
         ],
         ..Retention::default()
     };
     let log = open(&dir, retention.clone());
-    log.put(numbered(&["chat/room/r", "chat"], 0..6)).await.unwrap();
-    log.put(numbered(&["chat/room/lobby", "chat"], 6..9)).await.unwrap();
+    log.put(numbered(&["chat/room/r", "chat"], 0..6))
+        .await
+        .unwrap();
+    log.put(numbered(&["chat/room/lobby", "chat"], 6..9))
+        .await
+        .unwrap();
     log.put(numbered(&["other"], 0..4)).await.unwrap();
-    log.put((0..5).map(|_| record(&["big/a"], &"x".repeat(100))).collect()).await.unwrap();
+    log.put(
+        (0..5)
+            .map(|_| record(&["big/a"], &"x".repeat(100)))
+            .collect(),
+    )
+    .await
+    .unwrap();
     until(&log, 0, &["chat/room/r"], &["3", "4", "5"]).await;
     until(&log, 0, &["chat/room/lobby"], &["8"]).await;
     assert_eq!(all(&log, &["other"]).await, ["0", "1", "2", "3"]);
     let kept = "x".repeat(100);
     until(&log, 0, &["big/a"], &[&kept, &kept, &kept]).await;
     let vitals = log.vitals();
-    assert_eq!((vitals.kept, vitals.trimmed), (Some(3 + 1 + 4 + 3), Some(3 + 2 + 2)));
+    assert_eq!(
+        (vitals.kept, vitals.trimmed),
+        (Some(3 + 1 + 4 + 3), Some(3 + 2 + 2))
+    );
     drop(log);
     let log = open(&dir, retention);
-    assert_eq!(all(&log, &["chat/room/r", "chat/room/lobby"]).await, ["3", "4", "5", "8"]);
+    assert_eq!(
+        all(&log, &["chat/room/r", "chat/room/lobby"]).await,
+        ["3", "4", "5", "8"]
+    );
     assert_eq!(log.floor(&selector(&["chat/room/r"])), Position::new(3));
 }
 
 #[tokio::test]
 async fn trimming_a_topic_raises_its_floor_and_those_of_its_aggregates_and_no_other() {
     let dir = tempfile::tempdir().unwrap();
-    let rules = vec![Rule { max_events: Some(2), ..rule("chat/room/busy") }];
-    let log = open(&dir, Retention { rules, ..Retention::default() });
-    log.put(vec![record(&["chat/room/quiet", "chat"], "q")]).await.unwrap();
-    log.put(numbered(&["chat/room/busy", "chat"], 0..10)).await.unwrap();
+    let rules = vec![Rule {
+        max_events: Some(2),
+        ..rule("chat/room/busy")
+    }];
+    let log = open(
+        &dir,
+        Retention {
+            rules,
+            ..Retention::default()
+        },
+    );
+    log.put(vec![record(&["chat/room/quiet", "chat"], "q")])
+        .await
+        .unwrap();
+    log.put(numbered(&["chat/room/busy", "chat"], 0..10))
+        .await
+        .unwrap();
     until(&log, 0, &["chat/room/busy"], &["8", "9"]).await;
     assert_eq!(log.floor(&selector(&["chat/room/busy"])), Position::new(9));
     assert_eq!(log.floor(&selector(&["chat"])), Position::new(9));
     assert_eq!(log.floor(&selector(&["chat/room/quiet"])), Position::START);
-    assert_eq!(log.floor(&selector(&["chat/room/quiet", "chat"])), Position::new(9));
+    assert_eq!(
+        log.floor(&selector(&["chat/room/quiet", "chat"])),
+        Position::new(9)
+    );
     assert_eq!(all(&log, &["chat/room/quiet"]).await, ["q"]);
-    let page = log.read(&selector(&["chat"]), Position::START, log.head(), Limit::NONE).await.unwrap();
-    assert!(page.floor > Position::START, "the page says that entries are missing");
+    let page = log
+        .read(
+            &selector(&["chat"]),
+            Position::START,
+            log.head(),
+            Limit::NONE,
+        )
+        .await
+        .unwrap();
+    assert!(
+        page.floor > Position::START,
+        "the page says that entries are missing"
+    );
 }
 
 #[tokio::test]
 async fn old_records_are_trimmed_and_the_newest_of_each_key_stays() {
     let dir = tempfile::tempdir().unwrap();
     let retention = Retention {
-        rules: vec![Rule { max_age: Some(Duration::from_hours(48)), ..rule("slow/*") }],
+        rules: vec![Rule {
+            max_age: Some(Duration::from_hours(48)),
+            ..rule("slow/*")
+        }],
         max_age: Some(Duration::from_hours(1)),
         ..Retention::default()
     };
     let log = open(&dir, retention.clone());
-    let at = |hours: i64, topic: &str, data: &str| Record { at_ms: hours * HOUR, ..record(&[topic], data) };
-    log.put(vec![at(0, "a", "old"), status("db", "online"), at(0, "slow/a", "old"), at(2, "a", "new")]).await.unwrap();
+    let at = |hours: i64, topic: &str, data: &str| Record {
+        at_ms: hours * HOUR,
+        ..record(&[topic], data)
+    };
+    log.put(vec![
+        at(0, "a", "old"),
+        status("db", "online"),
+        at(0, "slow/a", "old"),
+        at(2, "a", "new"),
+    ])
+    .await
+    .unwrap();
     until(&log, 2 * HOUR, &["a"], &["new"]).await;
     assert_eq!(log.floor(&selector(&["a"])), Position::new(1));
     until(&log, 5 * HOUR, &["a"], &[]).await;
@@ -100,7 +175,11 @@ async fn old_records_are_trimmed_and_the_newest_of_each_key_stays() {
     until(&log, 50 * HOUR, &["slow/a"], &[]).await;
     assert_eq!(all(&log, &["system/status"]).await, ["online"]);
     assert_eq!(log.floor(&selector(&["system/status"])), Position::START);
-    assert_eq!(log.put(vec![record(&["a"], "next")]).await.unwrap(), Position::new(5), "ids never go back");
+    assert_eq!(
+        log.put(vec![record(&["a"], "next")]).await.unwrap(),
+        Position::new(5),
+        "ids never go back"
+    );
 }
 
 #[tokio::test]
@@ -108,16 +187,36 @@ async fn a_topic_that_holds_too_much_and_too_old_records_is_trimmed_once() {
     // Fewer and more topics than are trimmed in one step.
     for topics in [30, 100] {
         let dir = tempfile::tempdir().unwrap();
-        let rules = vec![Rule { max_events: Some(3), max_age: Some(Duration::from_hours(1)), ..rule("t/*") }];
-        let log = open(&dir, Retention { rules, ..Retention::default() });
+        let rules = vec![Rule {
+            max_events: Some(3),
+            max_age: Some(Duration::from_hours(1)),
+            ..rule("t/*")
+        }];
+        let log = open(
+            &dir,
+            Retention {
+                rules,
+                ..Retention::default()
+            },
+        );
         let names: Vec<_> = (0..topics).map(|number| format!("t/{number}")).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let old = names.iter().flat_map(|name| numbered(&[name, "all"], 0..6));
-        log.put(old.map(|record| Record { at_ms: HOUR / 2, ..record }).collect()).await.unwrap();
+        log.put(
+            old.map(|record| Record {
+                at_ms: HOUR / 2,
+                ..record
+            })
+            .collect(),
+        )
+        .await
+        .unwrap();
         until(&log, 2 * HOUR, &names, &[]).await;
         let vitals = log.vitals();
         assert_eq!((vitals.kept, vitals.trimmed), (Some(0), Some(6 * topics)));
-        log.put(vec![record(&["t/0"], "next"), record(&["other"], "next")]).await.unwrap();
+        log.put(vec![record(&["t/0"], "next"), record(&["other"], "next")])
+            .await
+            .unwrap();
         assert_eq!(log.vitals().kept, Some(2), "no record was subtracted twice");
     }
 }
@@ -125,7 +224,13 @@ async fn a_topic_that_holds_too_much_and_too_old_records_is_trimmed_once() {
 #[tokio::test]
 async fn above_the_total_the_largest_topics_are_trimmed_first() {
     let dir = tempfile::tempdir().unwrap();
-    let log = open(&dir, Retention { max_events: 10, ..Retention::default() });
+    let log = open(
+        &dir,
+        Retention {
+            max_events: 10,
+            ..Retention::default()
+        },
+    );
     log.put(numbered(&["a"], 0..20)).await.unwrap();
     log.put(numbered(&["b"], 0..7)).await.unwrap();
     log.put(numbered(&["c"], 0..2)).await.unwrap();
@@ -137,14 +242,25 @@ async fn above_the_total_the_largest_topics_are_trimmed_first() {
 #[tokio::test]
 async fn no_event_is_missing_silently_while_topics_are_trimmed() {
     let dir = tempfile::tempdir().unwrap();
-    let rules = vec![Rule { max_events: Some(5), ..rule("t/*") }];
-    let log = Arc::new(open(&dir, Retention { rules, ..Retention::default() }));
+    let rules = vec![Rule {
+        max_events: Some(5),
+        ..rule("t/*")
+    }];
+    let log = Arc::new(open(
+        &dir,
+        Retention {
+            rules,
+            ..Retention::default()
+        },
+    ));
     let writer = tokio::spawn({
         let log = log.clone();
         async move {
             for number in 0..300_u32 {
                 let names = [format!("t/{}", number % 3), "all".to_owned()];
-                log.put(numbered(&[&names[0], &names[1]], number..number + 2)).await.unwrap();
+                log.put(numbered(&[&names[0], &names[1]], number..number + 2))
+                    .await
+                    .unwrap();
                 log.expire(0);
             }
         }
@@ -152,13 +268,27 @@ async fn no_event_is_missing_silently_while_topics_are_trimmed() {
     let mut after = Position::START;
     let mut expected = None;
     while !writer.is_finished() || after < log.head() {
-        let page = log.read(&selector(&["all"]), after, log.head(), Limit { events: 3, bytes: 1 << 20 }).await.unwrap();
+        let page = log
+            .read(
+                &selector(&["all"]),
+                after,
+                log.head(),
+                Limit {
+                    events: 3,
+                    bytes: 1 << 20,
+                },
+            )
+            .await
+            .unwrap();
         if page.floor > after {
             expected = None; // the reset says that something is missing
         }
         for entry in &page.entries {
             let number = entry.id.position.get();
-            assert!(expected.is_none_or(|expected| number == expected), "{number}, not {expected:?}");
+            assert!(
+                expected.is_none_or(|expected| number == expected),
+                "{number}, not {expected:?}"
+            );
             expected = Some(number + 1);
         }
         after = page.next;
@@ -173,12 +303,27 @@ async fn no_event_is_missing_silently_while_topics_are_trimmed() {
 #[tokio::test]
 async fn a_topic_is_trimmed_even_if_many_records_of_other_topics_come_first() {
     let dir = tempfile::tempdir().unwrap();
-    let rules = vec![Rule { max_events: Some(2), ..rule("chat") }];
-    let log = open(&dir, Retention { rules, ..Retention::default() });
-    log.put(numbered(&["chat/room/r", "chat"], 0..2_500)).await.unwrap();
+    let rules = vec![Rule {
+        max_events: Some(2),
+        ..rule("chat")
+    }];
+    let log = open(
+        &dir,
+        Retention {
+            rules,
+            ..Retention::default()
+        },
+    );
+    log.put(numbered(&["chat/room/r", "chat"], 0..2_500))
+        .await
+        .unwrap();
     log.put(numbered(&["chat"], 0..5)).await.unwrap();
     until(&log, 0, &["chat"], &["3", "4"]).await;
-    assert_eq!(all(&log, &["chat/room/r"]).await.len(), 2_500, "their own topic keeps them");
+    assert_eq!(
+        all(&log, &["chat/room/r"]).await.len(),
+        2_500,
+        "their own topic keeps them"
+    );
 }
 
 #[tokio::test]
@@ -187,21 +332,43 @@ async fn a_lowered_rule_applies_from_the_next_start_on() {
     let log = open(&dir, Retention::default());
     log.put(numbered(&["a"], 0..10)).await.unwrap();
     drop(log);
-    let rules = vec![Rule { max_events: Some(3), ..rule("a") }];
-    let log = open(&dir, Retention { rules, ..Retention::default() });
+    let rules = vec![Rule {
+        max_events: Some(3),
+        ..rule("a")
+    }];
+    let log = open(
+        &dir,
+        Retention {
+            rules,
+            ..Retention::default()
+        },
+    );
     until(&log, 0, &["a"], &["7", "8", "9"]).await;
 }
 
 /// Retention of an hour, and of a millisecond for the topic `probe`.
 fn hour_retention() -> Retention {
-    let rules = vec![Rule { max_age: Some(Duration::from_millis(1)), ..rule("probe") }];
-    Retention { rules, max_age: Some(Duration::from_hours(1)), ..Retention::default() }
+    let rules = vec![Rule {
+        max_age: Some(Duration::from_millis(1)),
+        ..rule("probe")
+    }];
+    Retention {
+        rules,
+        max_age: Some(Duration::from_hours(1)),
+        ..Retention::default()
+    }
 }
 
 /// A log in memory and one on disk, each with a retention of an hour.
 fn both_journals(dir: &tempfile::TempDir) -> [Box<dyn Journal>; 2] {
-    let memory = tidings_journal::memory::Retention { max_age: Duration::from_hours(1), ..Default::default() };
-    [Box::new(open(dir, hour_retention())), Box::new(Memory::new(memory))]
+    let memory = tidings_journal::memory::Retention {
+        max_age: Duration::from_hours(1),
+        ..Default::default()
+    };
+    [
+        Box::new(open(dir, hour_retention())),
+        Box::new(Memory::new(memory)),
+    ]
 }
 
 /// A log with a wall clock that can be set, and a monotonic clock that only advances.
@@ -214,7 +381,12 @@ struct ClockedLog<'a> {
 
 impl<'a> ClockedLog<'a> {
     fn new(log: &'a dyn Journal, wall: i64) -> Self {
-        Self { log, timeline: Timeline::new(wall, 0), wall, steady: 0 }
+        Self {
+            log,
+            timeline: Timeline::new(wall, 0),
+            wall,
+            steady: 0,
+        }
     }
 
     /// Lets time pass, and reports it to the log as a server does.
@@ -232,13 +404,20 @@ impl<'a> ClockedLog<'a> {
     }
 
     fn report_time(&mut self) {
-        self.timeline.observe(self.wall, self.steady, self.log.head());
+        self.timeline
+            .observe(self.wall, self.steady, self.log.head());
         self.log.keep_time(&self.timeline);
         self.log.expire(self.timeline.now_ms(self.wall));
     }
 
     async fn append(&self, topic: &str, data: &str) {
-        self.log.put(vec![Record { at_ms: self.wall, ..record(&[topic], data) }]).await.unwrap();
+        self.log
+            .put(vec![Record {
+                at_ms: self.wall,
+                ..record(&[topic], data)
+            }])
+            .await
+            .unwrap();
     }
 
     /// Checks that `names` hold `expected` once the log has trimmed what is too old now. On disk,
@@ -310,9 +489,19 @@ async fn a_receipt_expires_by_the_time_that_passes() {
     for log in both_journals(&dir) {
         let mut clocked = ClockedLog::new(&*log, 1_000 * HOUR);
         let keep = async |clocked: &ClockedLog<'_>, key: &'static str| {
-            let receipt = Receipt { key: key.into(), value: "v".into(), lives: Duration::from_mins(5) };
+            let receipt = Receipt {
+                key: key.into(),
+                value: "v".into(),
+                lives: Duration::from_mins(5),
+            };
             let now_ms = clocked.timeline.now_ms(clocked.wall);
-            log.append(Append::from(vec![record(&["a"], key)]).receipt(Some(receipt)).at(now_ms)).await.unwrap();
+            log.append(
+                Append::from(vec![record(&["a"], key)])
+                    .receipt(Some(receipt))
+                    .at(now_ms),
+            )
+            .await
+            .unwrap();
         };
         let held = async |key: &str| log.receipt(key.as_bytes()).await.unwrap().is_some();
         keep(&clocked, "before").await;
@@ -341,7 +530,12 @@ async fn the_log_on_disk_knows_after_a_restart_how_old_its_records_are() {
     let log = open(&dir, hour_retention());
     let mut timeline = log.kept_time().unwrap();
     assert_eq!(timeline.resume(wall + 5_000, 77, log.head()), None);
-    let mut clocked = ClockedLog { log: &log, timeline, wall: wall + 5_000, steady: 77 };
+    let mut clocked = ClockedLog {
+        log: &log,
+        timeline,
+        wall: wall + 5_000,
+        steady: 77,
+    };
     clocked.append("a", "3").await;
     clocked.report_time();
     clocked.holds(&["a"], &["1", "2", "3"]).await;

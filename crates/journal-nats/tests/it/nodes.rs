@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_journal::replica::Retention;
-use tidings_journal::{Append, Appended, Error, Journal, Limit, Position, Receipt, Record, Selector, TopicName};
+use tidings_journal::{
+    Append, Appended, Error, Journal, Limit, Position, Receipt, Record, Selector, TopicName,
+};
 use tidings_journal_shared::{Options, Shared};
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -33,7 +35,10 @@ impl Node {
     async fn start(server: &Server) -> Self {
         let journal = Shared::new(Arc::new(server.node()), Options::new(Retention::default()));
         let running = tokio::spawn(journal.clone().run()).abort_handle();
-        tokio::time::timeout(PATIENCE, journal.ready()).await.unwrap().unwrap();
+        tokio::time::timeout(PATIENCE, journal.ready())
+            .await
+            .unwrap()
+            .unwrap();
         Self { journal, running }
     }
 
@@ -50,7 +55,9 @@ impl Node {
                 Ok(Appended::New(first)) => return first,
                 Ok(Appended::Known(kept)) => return kept.first,
                 Ok(other) => panic!("{other:?}"),
-                Err(Error::Uncertain(_) | Error::Closed(_)) => tokio::time::sleep(Duration::from_millis(20)).await,
+                Err(Error::Uncertain(_) | Error::Closed(_)) => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
                 Err(error) => panic!("{error}"),
             }
         }
@@ -60,9 +67,16 @@ impl Node {
     async fn events(&self) -> BTreeMap<Position, String> {
         self.journal.certain().await.unwrap();
         let selector = Selector::topics([topic()]);
-        let page = self.journal.read(&selector, Position::START, self.journal.head(), Limit::NONE).await.unwrap();
+        let page = self
+            .journal
+            .read(&selector, Position::START, self.journal.head(), Limit::NONE)
+            .await
+            .unwrap();
         let text = |data: &[u8]| String::from_utf8(data.to_vec()).unwrap();
-        page.entries.iter().map(|entry| (entry.id.position, text(&entry.record.data))).collect()
+        page.entries
+            .iter()
+            .map(|entry| (entry.id.position, text(&entry.record.data)))
+            .collect()
     }
 }
 
@@ -106,9 +120,15 @@ async fn nodes_have_the_same_events_each_once_while_their_server_is_killed() {
         server.kill().await;
         server.run().await;
     }
-    let acknowledged = tokio::time::timeout(PATIENCE, publishers.join_all()).await.unwrap();
+    let acknowledged = tokio::time::timeout(PATIENCE, publishers.join_all())
+        .await
+        .unwrap();
     let acknowledged: BTreeMap<_, _> = acknowledged.into_iter().flatten().collect();
-    assert_eq!(acknowledged.len(), 3 * EVENTS, "each event has a position of its own");
+    assert_eq!(
+        acknowledged.len(),
+        3 * EVENTS,
+        "each event has a position of its own"
+    );
     nodes.push(Arc::new(Node::start(&server).await)); // it was not there when they were published
     for node in &nodes {
         assert_eq!(node.events().await, acknowledged);

@@ -77,7 +77,12 @@ impl Server {
     /// Sends a signal to the process.
     pub(crate) async fn signal(&self, name: &str) {
         let id = self.process.lock().await.as_ref().unwrap().id().unwrap();
-        let status = Command::new("kill").arg(format!("-{name}")).arg(id.to_string()).status().await.unwrap();
+        let status = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(id.to_string())
+            .status()
+            .await
+            .unwrap();
         assert!(status.success());
     }
 
@@ -87,7 +92,10 @@ impl Server {
     }
 
     pub(crate) fn options(&self) -> Options {
-        Options { servers: vec![format!("nats://127.0.0.1:{}", self.port)], ..Options::default() }
+        Options {
+            servers: vec![format!("nats://127.0.0.1:{}", self.port)],
+            ..Options::default()
+        }
     }
 
     pub(crate) fn node(&self) -> Nats {

@@ -33,13 +33,22 @@ fn the_first_time_is_accepted_and_zero_changes_nothing() {
     let mut clock = LogClock::default();
     assert_eq!((clock.tell(0), clock.now_ms()), (0, 0));
     assert_eq!(clock.tell(START), START);
-    assert_eq!((clock.tell(0), clock.tell(START + SECOND)), (START, START + SECOND));
+    assert_eq!(
+        (clock.tell(0), clock.tell(START + SECOND)),
+        (START, START + SECOND)
+    );
 }
 
 #[test]
 fn a_correct_clock_is_followed_to_the_millisecond() {
     let mut clock = LogClock::default();
-    for time in [START, START + 1, START + 7 * SECOND, START + 66 * SECOND, START + 126 * SECOND] {
+    for time in [
+        START,
+        START + 1,
+        START + 7 * SECOND,
+        START + 66 * SECOND,
+        START + 126 * SECOND,
+    ] {
         assert_eq!(clock.tell(time), time);
     }
     assert_eq!(clock.encode().len(), 41);
@@ -53,7 +62,11 @@ fn two_nodes_whose_clocks_differ_by_seconds_count_as_one_source() {
         clock.tell(at);
         clock.tell(at - 20 * SECOND);
     }
-    assert_eq!(clock.now_ms(), START + 9_999 * 10, "the difference between the nodes adds no time");
+    assert_eq!(
+        clock.now_ms(),
+        START + 9_999 * 10,
+        "the difference between the nodes adds no time"
+    );
 }
 
 #[test]
@@ -62,7 +75,11 @@ fn a_quiet_hour_counts_ten_minutes_after_its_end() {
     let back = START + HOUR;
     assert_eq!(clock.tell(back), START, "one entry proves nothing");
     report(&mut clock, back, 10 * MINUTE - 5 * SECOND, 5 * SECOND, 0);
-    assert_eq!(clock.now_ms(), START + 10 * MINUTE - 5 * SECOND, "the time that passes meanwhile counts at once");
+    assert_eq!(
+        clock.now_ms(),
+        START + 10 * MINUTE - 5 * SECOND,
+        "the time that passes meanwhile counts at once"
+    );
     assert_eq!(clock.tell(back + 10 * MINUTE), back + 10 * MINUTE);
 }
 
@@ -76,12 +93,28 @@ fn a_log_that_gets_one_time_per_hour_is_ten_hours_late() {
 
 #[test]
 fn a_clock_that_is_wrong_for_nine_minutes_adds_only_the_time_that_passed() {
-    for off in [DAY, -DAY, 74 * YEAR, -56 * YEAR + SECOND, 2 * MINUTE, -2 * MINUTE] {
+    for off in [
+        DAY,
+        -DAY,
+        74 * YEAR,
+        -56 * YEAR + SECOND,
+        2 * MINUTE,
+        -2 * MINUTE,
+    ] {
         let mut clock = settled();
         report(&mut clock, START, 9 * MINUTE, 5 * SECOND, off);
-        report(&mut clock, START + 9 * MINUTE + 5 * SECOND, HOUR, 5 * SECOND, 0);
+        report(
+            &mut clock,
+            START + 9 * MINUTE + 5 * SECOND,
+            HOUR,
+            5 * SECOND,
+            0,
+        );
         let passed = clock.now_ms() - START;
-        assert!((HOUR + 9 * MINUTE..=HOUR + 10 * MINUTE).contains(&passed), "{off}: {passed}");
+        assert!(
+            (HOUR + 9 * MINUTE..=HOUR + 10 * MINUTE).contains(&passed),
+            "{off}: {passed}"
+        );
         assert_eq!(clock.now_ms(), START + HOUR + 9 * MINUTE + 5 * SECOND);
     }
 }
@@ -118,7 +151,11 @@ fn one_wrong_node_of_three_is_never_believed_and_a_lone_one_after_ten_minutes() 
     }
     assert!((0..=10 * SECOND).contains(&(at - clock.now_ms())));
     report(&mut clock, at, 10 * MINUTE, 10 * SECOND, 30 * DAY);
-    assert_eq!(clock.now_ms(), at + 10 * MINUTE + 30 * DAY, "this can't be distinguished from a quiet month");
+    assert_eq!(
+        clock.now_ms(),
+        at + 10 * MINUTE + 30 * DAY,
+        "this can't be distinguished from a quiet month"
+    );
 }
 
 #[test]
@@ -132,7 +169,11 @@ fn the_clocks_lead_shrinks_with_each_quiet_time_and_does_not_grow_by_alternating
         report(&mut clock, at + HOUR, HOUR, 30 * SECOND, DAY);
         at += 2 * HOUR;
     }
-    assert!(clock.now_ms() <= at + DAY, "it gained {} ms", clock.now_ms() - at - DAY);
+    assert!(
+        clock.now_ms() <= at + DAY,
+        "it gained {} ms",
+        clock.now_ms() - at - DAY
+    );
     report(&mut clock, at, HOUR, 30 * SECOND, 0);
     assert_eq!(clock.now_ms(), at + HOUR + DAY);
     at += HOUR + 20 * HOUR; // no server runs
@@ -165,13 +206,25 @@ fn a_first_time_that_was_far_behind_is_corrected_after_ten_minutes() {
 #[test]
 fn extreme_times_cause_no_overflow() {
     let mut clock = settled();
-    for time in [i64::MAX, i64::MIN, i64::MAX, i64::MAX - 1, i64::MIN + 1, 1, -1] {
+    for time in [
+        i64::MAX,
+        i64::MIN,
+        i64::MAX,
+        i64::MAX - 1,
+        i64::MIN + 1,
+        1,
+        -1,
+    ] {
         for _ in 0..50 {
             clock.tell(time);
         }
         assert!(LogClock::decode(&clock.encode()).is_some());
     }
-    assert_eq!(clock.now_ms(), START, "none of these times was confirmed for ten minutes");
+    assert_eq!(
+        clock.now_ms(),
+        START,
+        "none of these times was confirmed for ten minutes"
+    );
 }
 
 #[test]
@@ -180,7 +233,10 @@ fn bytes_that_are_no_encoded_clock_are_refused() {
     clock.tell(START + DAY);
     let bytes = clock.encode();
     assert_eq!(LogClock::decode(&bytes), Some(clock));
-    assert_eq!(LogClock::decode(&LogClock::default().encode()), Some(LogClock::default()));
+    assert_eq!(
+        LogClock::decode(&LogClock::default().encode()),
+        Some(LogClock::default())
+    );
     for end in (0..bytes.len()).filter(|end| *end != 1) {
         // A text that ends after a whole gap is valid, although a gap is missing. The table's
         // checksum would detect that.
@@ -248,7 +304,8 @@ proptest! {
             let before = before.unwrap_or(now);
             prop_assert!(now >= before);
             let confirmed = confirmed(&times[..=nth]);
-            prop_assert!(now - before <= MINUTE || confirmed >= 10 * MINUTE, "+{} after {confirmed}", now - before);
+            prop_assert!(now - before <= MINUTE || confirmed >= 10 * MINUTE, "+{} after \
+                {confirmed}", now - before);
             prop_assert!(clock.sources.len() <= MAX_SOURCES && clock.gaps.len() <= 10);
         }
     }

@@ -21,13 +21,22 @@ pub(super) struct Ages {
 
 impl Ages {
     pub(super) fn new(notes: impl IntoIterator<Item = (Position, i64)>) -> Self {
-        Self { notes: notes.into_iter().collect() }
+        Self {
+            notes: notes.into_iter().collect(),
+        }
     }
 
     /// Notes that the entries from `first` on were appended at `ms`.
     pub(super) fn note(&mut self, first: Position, ms: i64) {
-        let rounded = ms.saturating_add(RESOLUTION_MS - 1).div_euclid(RESOLUTION_MS).saturating_mul(RESOLUTION_MS);
-        if self.notes.back().is_none_or(|(_, last_ms)| rounded > *last_ms) {
+        let rounded = ms
+            .saturating_add(RESOLUTION_MS - 1)
+            .div_euclid(RESOLUTION_MS)
+            .saturating_mul(RESOLUTION_MS);
+        if self
+            .notes
+            .back()
+            .is_none_or(|(_, last_ms)| rounded > *last_ms)
+        {
             self.notes.push_back((first, rounded));
         }
         if self.notes.len() > MAX_NOTES {
@@ -39,7 +48,9 @@ impl Ages {
     /// appended then.
     pub(super) fn at(&self, position: Position) -> i64 {
         let after = self.notes.partition_point(|(first, _)| *first <= position);
-        self.notes.get(after.saturating_sub(1)).map_or(0, |(_, ms)| *ms)
+        self.notes
+            .get(after.saturating_sub(1))
+            .map_or(0, |(_, ms)| *ms)
     }
 
     /// Forgets the notes that only concern entries before `oldest`.
@@ -54,7 +65,9 @@ impl Ages {
 
     fn halve(&mut self) {
         let pairs: Vec<_> = self.notes.iter().copied().collect();
-        let merged = pairs.chunks(2).filter_map(|pair| Some((pair.first()?.0, pair.last()?.1)));
+        let merged = pairs
+            .chunks(2)
+            .filter_map(|pair| Some((pair.first()?.0, pair.last()?.1)));
         self.notes = merged.collect();
     }
 }
@@ -70,8 +83,14 @@ mod tests {
             ages.note(Position::new(number.into()), i64::from(number) * 137);
         }
         for number in 1..=10_000_u32 {
-            let (real, noted) = (i64::from(number) * 137, ages.at(Position::new(number.into())));
-            assert!((real..real + RESOLUTION_MS).contains(&noted), "{real} {noted}");
+            let (real, noted) = (
+                i64::from(number) * 137,
+                ages.at(Position::new(number.into())),
+            );
+            assert!(
+                (real..real + RESOLUTION_MS).contains(&noted),
+                "{real} {noted}"
+            );
         }
         ages.forget(Position::new(9_000));
         assert!(ages.notes.len() < 200 && ages.at(Position::new(9_000)) >= 9_000 * 137);
@@ -85,7 +104,10 @@ mod tests {
         }
         assert!(ages.notes.len() <= MAX_NOTES);
         for number in [1, 77_777, 200_000_u32] {
-            let (real, noted) = (i64::from(number) * 1_000, ages.at(Position::new(number.into())));
+            let (real, noted) = (
+                i64::from(number) * 1_000,
+                ages.at(Position::new(number.into())),
+            );
             assert!(noted >= real, "{real} {noted}");
         }
     }

@@ -29,12 +29,16 @@ impl Replica {
 
     /// Returns the position of the oldest entry without a key.
     pub fn oldest_plain(&self) -> Option<Position> {
-        self.order.first(|position| self.entries.contains_key(&position).then_some(position))
+        self.order
+            .first(|position| self.entries.contains_key(&position).then_some(position))
     }
 
     /// Returns the entries without a key at these positions.
     pub fn plain(&self, positions: RangeInclusive<Position>) -> impl Iterator<Item = &Arc<Entry>> {
-        self.entries.range(positions).map(|(_, entry)| entry).filter(|entry| !entry.record.is_keyed())
+        self.entries
+            .range(positions)
+            .map(|(_, entry)| entry)
+            .filter(|entry| !entry.record.is_keyed())
     }
 
     /// Returns the floor of a topic.
@@ -57,7 +61,10 @@ impl Replica {
     pub fn relabel(&mut self, position: Position) {
         for (position, entry) in self.entries.range_mut(position.next()..) {
             let id = self.epochs.id_of(*position);
-            *entry = Arc::new(Entry { id, record: entry.record.clone() });
+            *entry = Arc::new(Entry {
+                id,
+                record: entry.record.clone(),
+            });
         }
     }
 }

@@ -33,9 +33,18 @@ struct Queue {
 impl Order {
     /// Creates the queues that `retention` needs.
     pub(super) fn new(retention: &Retention) -> Self {
-        let ages = std::iter::once(Some(retention.max_age)).chain(retention.rules.iter().map(|rule| rule.max_age));
-        let queue = |age: Option<_>| Queue { positions: VecDeque::new(), kept: 0, max_age: age.map(ms) };
-        Self { queues: ages.map(queue).collect(), kept: 0, bytes: 0 }
+        let ages = std::iter::once(Some(retention.max_age))
+            .chain(retention.rules.iter().map(|rule| rule.max_age));
+        let queue = |age: Option<_>| Queue {
+            positions: VecDeque::new(),
+            kept: 0,
+            max_age: age.map(ms),
+        };
+        Self {
+            queues: ages.map(queue).collect(),
+            kept: 0,
+            bytes: 0,
+        }
     }
 
     /// Adds the newest record.
@@ -50,8 +59,15 @@ impl Order {
 
     /// Removes a record. Its position is skipped from now on, because `is_kept` returns false for
     /// it.
-    pub(super) fn remove(&mut self, queue: QueueId, weight: usize, is_kept: impl Fn(Position) -> bool) {
-        let Some(queue) = self.queues.get_mut(queue as usize) else { return };
+    pub(super) fn remove(
+        &mut self,
+        queue: QueueId,
+        weight: usize,
+        is_kept: impl Fn(Position) -> bool,
+    ) {
+        let Some(queue) = self.queues.get_mut(queue as usize) else {
+            return;
+        };
         queue.kept -= 1;
         self.kept -= 1;
         self.bytes -= weight;
@@ -72,16 +88,23 @@ impl Order {
 
     /// Returns what `find` returns for the oldest record of all.
     pub(super) fn first<T>(&self, find: impl Fn(Position) -> Option<T>) -> Option<T> {
-        let firsts = self
-            .queues
-            .iter()
-            .filter_map(|queue| queue.positions.iter().find_map(|position| Some((*position, find(*position)?))));
-        firsts.min_by_key(|(position, _)| *position).map(|(_, found)| found)
+        let firsts = self.queues.iter().filter_map(|queue| {
+            queue
+                .positions
+                .iter()
+                .find_map(|position| Some((*position, find(*position)?)))
+        });
+        firsts
+            .min_by_key(|(position, _)| *position)
+            .map(|(_, found)| found)
     }
 
     /// Returns the oldest record of all.
     pub(super) fn oldest(&mut self, is_kept: impl Fn(Position) -> bool) -> Option<Position> {
-        self.queues.iter_mut().filter_map(|queue| queue.first(&is_kept)).min()
+        self.queues
+            .iter_mut()
+            .filter_map(|queue| queue.first(&is_kept))
+            .min()
     }
 
     /// Returns the first record of a queue that is too old, if there is one. `age` returns the age
@@ -117,10 +140,19 @@ mod tests {
         order.push(0, Position::new(1), 7);
         for number in 2..=100_000 {
             order.push(0, Position::new(number), 7);
-            order.remove(0, 7, |position| position.get() == 1 || position.get() > number);
+            order.remove(0, 7, |position| {
+                position.get() == 1 || position.get() > number
+            });
         }
         assert_eq!((order.kept(), order.bytes()), (1, 7));
-        assert!(order.queues[0].positions.len() < 2_000, "{}", order.queues[0].positions.len());
-        assert_eq!(order.oldest(|position| position.get() == 1), Some(Position::new(1)));
+        assert!(
+            order.queues[0].positions.len() < 2_000,
+            "{}",
+            order.queues[0].positions.len()
+        );
+        assert_eq!(
+            order.oldest(|position| position.get() == 1),
+            Some(Position::new(1))
+        );
     }
 }

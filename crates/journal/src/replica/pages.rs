@@ -5,10 +5,20 @@ use crate::{Earlier, Holding, Limit, Page, Position, Selector, TopicName};
 
 impl Replica {
     /// Reads forwards, see [`Journal::read`](crate::Journal::read).
-    pub fn read(&self, selector: &Selector, after: Position, until: Position, limit: Limit) -> Page {
+    pub fn read(
+        &self,
+        selector: &Selector,
+        after: Position,
+        until: Position,
+        limit: Limit,
+    ) -> Page {
         let until = until.min(self.head);
-        let mut page =
-            Page { entries: Vec::new(), next: until.max(after), floor: self.topics.floor(selector), damaged: false };
+        let mut page = Page {
+            entries: Vec::new(),
+            next: until.max(after),
+            floor: self.topics.floor(selector),
+            damaged: false,
+        };
         let mut bytes = 0;
         for position in self.topics.merged(selector, after, until, limit.events) {
             let full = page.entries.len() >= limit.events || bytes >= limit.bytes;
@@ -28,9 +38,18 @@ impl Replica {
     pub fn read_before(&self, selector: &Selector, before: Position, limit: Limit) -> Earlier {
         let before = before.min(self.head.next());
         let floor = self.topics.floor(selector);
-        let mut page = Earlier { entries: Vec::new(), prev: before, end: true, damaged: false, floor };
+        let mut page = Earlier {
+            entries: Vec::new(),
+            prev: before,
+            end: true,
+            damaged: false,
+            floor,
+        };
         let mut bytes = 0;
-        for position in self.topics.merged_before(selector, floor, before, limit.events.max(1)) {
+        for position in self
+            .topics
+            .merged_before(selector, floor, before, limit.events.max(1))
+        {
             if page.entries.len() >= limit.events.max(1) || bytes >= limit.bytes.max(1) {
                 page.end = false;
                 break;
@@ -47,8 +66,11 @@ impl Replica {
 
     /// Returns the position of the oldest entry, see [`Journal::oldest`](crate::Journal::oldest).
     pub fn oldest(&self, selector: &Selector) -> Option<Position> {
-        self.topics
-            .oldest(selector, |position| self.entries.get(&position).is_some_and(|entry| entry.record.is_keyed()))
+        self.topics.oldest(selector, |position| {
+            self.entries
+                .get(&position)
+                .is_some_and(|entry| entry.record.is_keyed())
+        })
     }
 
     /// Returns the floor, see [`Journal::floor`](crate::Journal::floor).

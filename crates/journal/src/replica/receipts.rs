@@ -24,7 +24,10 @@ impl Receipts {
     }
 
     pub(super) fn find(&self, key: &[u8], now_ms: i64) -> Option<&StoredReceipt> {
-        self.by_key.get(key).filter(|(end, _)| *end > now_ms).map(|(_, kept)| kept)
+        self.by_key
+            .get(key)
+            .filter(|(end, _)| *end > now_ms)
+            .map(|(_, kept)| kept)
     }
 
     /// Removes the receipts that have expired by `now_ms`.
@@ -40,6 +43,8 @@ impl Receipts {
 
     /// Returns all receipts, each with its key and its end.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Bytes, &StoredReceipt, i64)> {
-        self.by_key.iter().map(|(key, (end, kept))| (key, kept, *end))
+        self.by_key
+            .iter()
+            .map(|(key, (end, kept))| (key, kept, *end))
     }
 }

@@ -42,8 +42,14 @@ pub(super) struct Insertion {
 impl Topic {
     /// Creates a new topic. Something may have been trimmed from it before.
     pub(super) fn new(name: &TopicName, floor: Position, retention: &Retention) -> Self {
-        let rule = if retention.rules.is_empty() { None } else { Rule::governing(&retention.rules, name) };
-        let queue = rule.and_then(|index| QueueId::try_from(index + 1).ok()).unwrap_or_default();
+        let rule = if retention.rules.is_empty() {
+            None
+        } else {
+            Rule::governing(&retention.rules, name)
+        };
+        let queue = rule
+            .and_then(|index| QueueId::try_from(index + 1).ok())
+            .unwrap_or_default();
         Self {
             positions: VecDeque::new(),
             floor,
@@ -75,7 +81,10 @@ impl Topic {
             self.events += 1;
             self.bytes += weight;
         }
-        Insertion { replaced, queue: self.queue }
+        Insertion {
+            replaced,
+            queue: self.queue,
+        }
     }
 
     /// Takes an entry out of the counts, as [`Topic::own`] put it there.
@@ -103,7 +112,9 @@ impl Topic {
 
     /// Returns whether the topic holds more than its rule allows.
     pub(super) fn exceeds_rule(&self, rules: &[Rule]) -> bool {
-        let rule = (self.queue as usize).checked_sub(1).and_then(|index| rules.get(index));
+        let rule = (self.queue as usize)
+            .checked_sub(1)
+            .and_then(|index| rules.get(index));
         rule.is_some_and(|rule| {
             rule.max_events.is_some_and(|most| self.events > most)
                 || rule.max_bytes.is_some_and(|most| self.bytes > most)

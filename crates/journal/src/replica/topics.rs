@@ -40,7 +40,10 @@ impl Topics {
     pub(super) fn insert(&mut self, entry: &Entry, retention: &Retention) -> Insertion {
         let position = entry.id.position;
         let is_keyed = entry.record.is_keyed();
-        let mut listed = Insertion { replaced: None, queue: 0 };
+        let mut listed = Insertion {
+            replaced: None,
+            queue: 0,
+        };
         for (nth, name) in entry.record.topics.iter().enumerate() {
             let topic = match self.by_name.get_mut(name) {
                 Some(topic) => {
@@ -70,8 +73,13 @@ impl Topics {
         }
         if self.ages.len() > 2 * self.by_name.len() + 1_024 {
             // Most of the listed topics are gone by now.
-            let held = self.by_name.iter().filter(|(name, topic)| topic.is_evictable(name));
-            let held = held.filter_map(|(name, topic)| Some(Reverse((*topic.positions.back()?, name.clone()))));
+            let held = self
+                .by_name
+                .iter()
+                .filter(|(name, topic)| topic.is_evictable(name));
+            let held = held.filter_map(|(name, topic)| {
+                Some(Reverse((*topic.positions.back()?, name.clone())))
+            });
             self.ages = held.collect();
         }
         listed
@@ -111,7 +119,11 @@ impl Topics {
             if topic.positions.is_empty() {
                 topic.positions.shrink_to_fit();
                 self.empty += 1;
-            } else if let Some(newest) = topic.positions.back().filter(|_| is_keyed && topic.is_evictable(name)) {
+            } else if let Some(newest) = topic
+                .positions
+                .back()
+                .filter(|_| is_keyed && topic.is_evictable(name))
+            {
                 self.ages.push(Reverse((*newest, name.clone())));
             }
         }
@@ -127,9 +139,18 @@ impl Topics {
         rules: &[Rule],
         is_own: impl Fn(Position) -> bool,
     ) -> Option<Position> {
-        let topic = self.by_name.get_mut(name).filter(|topic| topic.exceeds_rule(rules))?;
-        let start = topic.positions.partition_point(|&position| position <= topic.own_after);
-        let oldest = topic.positions.range(start..).copied().find(|&position| is_own(position))?;
+        let topic = self
+            .by_name
+            .get_mut(name)
+            .filter(|topic| topic.exceeds_rule(rules))?;
+        let start = topic
+            .positions
+            .partition_point(|&position| position <= topic.own_after);
+        let oldest = topic
+            .positions
+            .range(start..)
+            .copied()
+            .find(|&position| is_own(position))?;
         topic.own_after = Position::new(oldest.get().saturating_sub(1));
         Some(oldest)
     }
@@ -146,7 +167,11 @@ impl Topics {
 
     /// Returns the positions of all live entries with a key, in order.
     pub(super) fn keyed(&self) -> Vec<Position> {
-        let mut keyed: Vec<_> = self.by_name.values().flat_map(|topic| topic.keys.values().copied()).collect();
+        let mut keyed: Vec<_> = self
+            .by_name
+            .values()
+            .flat_map(|topic| topic.keys.values().copied())
+            .collect();
         keyed.sort_unstable();
         keyed
     }
@@ -157,7 +182,8 @@ impl Topics {
             topic.floor = topic.floor.max(floor);
         } else if floor > self.forgotten {
             self.names.insert(name.clone());
-            self.by_name.insert(name.clone(), Topic::new(name, floor, retention));
+            self.by_name
+                .insert(name.clone(), Topic::new(name, floor, retention));
             self.empty += 1;
             self.limit_empty();
         }
@@ -166,7 +192,12 @@ impl Topics {
     /// Makes the topics those of another replica: the floor of every unknown topic, and that of
     /// each known one. How many of them may be empty is not limited before [`Topics::settle`],
     /// because their entries follow. There must be none yet.
-    pub(super) fn restore(&mut self, forgotten: Position, floors: Vec<(TopicName, Position)>, retention: &Retention) {
+    pub(super) fn restore(
+        &mut self,
+        forgotten: Position,
+        floors: Vec<(TopicName, Position)>,
+        retention: &Retention,
+    ) {
         self.forgotten = forgotten;
         self.restoring = true;
         for (name, floor) in floors {
@@ -190,30 +221,49 @@ impl Topics {
 
     /// Returns the floor of every unknown topic, and that of each known one.
     pub(super) fn floors(&self) -> (Position, impl Iterator<Item = (&TopicName, Position)>) {
-        (self.forgotten, self.by_name.iter().map(|(name, topic)| (name, topic.floor)))
+        (
+            self.forgotten,
+            self.by_name.iter().map(|(name, topic)| (name, topic.floor)),
+        )
     }
 
     /// Raises the floor of all topics, including the unknown ones.
     pub(super) fn raise_all(&mut self, floor: Position) {
         self.forgotten = self.forgotten.max(floor);
-        self.by_name.values_mut().for_each(|topic| topic.floor = topic.floor.max(floor));
+        self.by_name
+            .values_mut()
+            .for_each(|topic| topic.floor = topic.floor.max(floor));
     }
 
     /// Forgets the half of the empty topics that has the lowest floors. The highest of these floors
     /// becomes the floor of every unknown topic.
     fn forget_empty(&mut self) {
-        let mut floors: Vec<_> =
-            self.by_name.values().filter(|topic| topic.positions.is_empty()).map(|topic| topic.floor).collect();
+        let mut floors: Vec<_> = self
+            .by_name
+            .values()
+            .filter(|topic| topic.positions.is_empty())
+            .map(|topic| topic.floor)
+            .collect();
         let middle = floors.len() / 2;
         let (_, &mut median, _) = floors.select_nth_unstable(middle);
         self.forgotten = self.forgotten.max(median);
-        self.by_name.retain(|_, topic| !topic.positions.is_empty() || topic.floor > median);
+        self.by_name
+            .retain(|_, topic| !topic.positions.is_empty() || topic.floor > median);
         self.names.retain(|name| self.by_name.contains_key(name));
-        self.empty = self.by_name.values().filter(|topic| topic.positions.is_empty()).count();
+        self.empty = self
+            .by_name
+            .values()
+            .filter(|topic| topic.positions.is_empty())
+            .count();
     }
 
     pub(super) fn floor(&self, selector: &Selector) -> Position {
-        selector.as_slice().iter().map(|name| self.floor_of(name)).max().unwrap_or_default()
+        selector
+            .as_slice()
+            .iter()
+            .map(|name| self.floor_of(name))
+            .max()
+            .unwrap_or_default()
     }
 
     /// Returns the number of topics that hold entries.
@@ -228,7 +278,11 @@ impl Topics {
             let Reverse((position, name)) = self.ages.pop()?;
             let positions = self.by_name.get(&name).map(|topic| &topic.positions);
             match positions.and_then(|positions| Some((positions.back()?, positions))) {
-                Some(_) if !self.by_name.get(&name).is_some_and(|topic| topic.is_evictable(&name)) => {}
+                Some(_)
+                    if !self
+                        .by_name
+                        .get(&name)
+                        .is_some_and(|topic| topic.is_evictable(&name)) => {}
                 Some((newest, _)) if *newest > position => self.ages.push(Reverse((*newest, name))),
                 Some((_, positions)) => {
                     let positions = positions.iter().copied().collect();
@@ -242,7 +296,11 @@ impl Topics {
     /// Forgets a topic that holds nothing. Its floor becomes part of the floor of every unknown
     /// topic.
     pub(super) fn forget(&mut self, name: &TopicName) {
-        if let Some(topic) = self.by_name.get(name).filter(|topic| topic.positions.is_empty()) {
+        if let Some(topic) = self
+            .by_name
+            .get(name)
+            .filter(|topic| topic.positions.is_empty())
+        {
             self.forgotten = self.forgotten.max(topic.floor);
             self.by_name.remove(name);
             self.names.remove(name);
@@ -251,20 +309,39 @@ impl Topics {
     }
 
     pub(super) fn floor_of(&self, name: &TopicName) -> Position {
-        self.by_name.get(name).map_or(self.forgotten, |topic| topic.floor)
+        self.by_name
+            .get(name)
+            .map_or(self.forgotten, |topic| topic.floor)
     }
 
     /// Lists topics, see [`Journal::topics`](crate::Journal::topics).
-    pub(super) fn list(&self, prefix: &str, after: Option<&TopicName>, most: usize) -> Vec<Holding> {
+    pub(super) fn list(
+        &self,
+        prefix: &str,
+        after: Option<&TopicName>,
+        most: usize,
+    ) -> Vec<Holding> {
         let from = match after {
             Some(after) if after.as_str() >= prefix => Bound::Excluded(after.as_str()),
             _ => Bound::Included(prefix),
         };
         let named = self.names.range::<str, _>((from, Bound::Unbounded));
-        let named = named.take_while(|name| name.as_str().starts_with(prefix)).take(most);
+        let named = named
+            .take_while(|name| name.as_str().starts_with(prefix))
+            .take(most);
         let holding = |name: &TopicName| {
-            let Topic { events, bytes, keys, keyed_bytes, .. } = self.by_name.get(name)?;
-            Some(Holding { topic: name.clone(), events: events + keys.len() as u64, bytes: bytes + keyed_bytes })
+            let Topic {
+                events,
+                bytes,
+                keys,
+                keyed_bytes,
+                ..
+            } = self.by_name.get(name)?;
+            Some(Holding {
+                topic: name.clone(),
+                events: events + keys.len() as u64,
+                bytes: bytes + keyed_bytes,
+            })
         };
         named.filter_map(holding).collect()
     }
@@ -277,13 +354,29 @@ impl Topics {
     /// Returns the oldest position of `selector` that a reader can still be shown. A topic hides
     /// its entries without a key at or below its own floor. `is_keyed` tells whether an entry has a
     /// key.
-    pub(super) fn oldest(&self, selector: &Selector, is_keyed: impl Fn(Position) -> bool) -> Option<Position> {
+    pub(super) fn oldest(
+        &self,
+        selector: &Selector,
+        is_keyed: impl Fn(Position) -> bool,
+    ) -> Option<Position> {
         let oldest = |topic: &Topic| {
-            let hidden = topic.positions.partition_point(|&position| position <= topic.floor);
-            let mut below = topic.positions.range(..if topic.keyed > 0 { hidden } else { 0 }).copied();
-            below.find(|&position| is_keyed(position)).or_else(|| topic.positions.get(hidden).copied())
+            let hidden = topic
+                .positions
+                .partition_point(|&position| position <= topic.floor);
+            let mut below = topic
+                .positions
+                .range(..if topic.keyed > 0 { hidden } else { 0 })
+                .copied();
+            below
+                .find(|&position| is_keyed(position))
+                .or_else(|| topic.positions.get(hidden).copied())
         };
-        selector.as_slice().iter().filter_map(|name| self.by_name.get(name)).filter_map(oldest).min()
+        selector
+            .as_slice()
+            .iter()
+            .filter_map(|name| self.by_name.get(name))
+            .filter_map(oldest)
+            .min()
     }
 
     /// Returns the positions of `selector` between `after` and `before`, highest first, each once.
@@ -296,9 +389,19 @@ impl Topics {
         limit: usize,
     ) -> Vec<Position> {
         let mut merged = Vec::new();
-        for topic in selector.as_slice().iter().filter_map(|name| self.by_name.get(name)) {
-            let end = topic.positions.partition_point(|&position| position < before);
-            let wanted = topic.positions.range(..end).rev().take_while(|&&position| position > after);
+        for topic in selector
+            .as_slice()
+            .iter()
+            .filter_map(|name| self.by_name.get(name))
+        {
+            let end = topic
+                .positions
+                .partition_point(|&position| position < before);
+            let wanted = topic
+                .positions
+                .range(..end)
+                .rev()
+                .take_while(|&&position| position > after);
             merged.extend(wanted.take(limit.saturating_add(1)));
         }
         if selector.as_slice().len() > 1 {
@@ -310,11 +413,26 @@ impl Topics {
 
     /// Returns the positions of `selector` above `after` and up to `until`, in order, each once. If
     /// there are more than `limit`, returns at least `limit` + 1.
-    pub(super) fn merged(&self, selector: &Selector, after: Position, until: Position, limit: usize) -> Vec<Position> {
+    pub(super) fn merged(
+        &self,
+        selector: &Selector,
+        after: Position,
+        until: Position,
+        limit: usize,
+    ) -> Vec<Position> {
         let mut merged = Vec::new();
-        for topic in selector.as_slice().iter().filter_map(|name| self.by_name.get(name)) {
-            let start = topic.positions.partition_point(|&position| position <= after);
-            let wanted = topic.positions.range(start..).take_while(|&&position| position <= until);
+        for topic in selector
+            .as_slice()
+            .iter()
+            .filter_map(|name| self.by_name.get(name))
+        {
+            let start = topic
+                .positions
+                .partition_point(|&position| position <= after);
+            let wanted = topic
+                .positions
+                .range(start..)
+                .take_while(|&&position| position <= until);
             merged.extend(wanted.take(limit.saturating_add(1)));
         }
         if selector.as_slice().len() > 1 {
@@ -332,7 +450,10 @@ mod tests {
 
     fn entry(position: u64, topic: &str) -> Entry {
         Entry {
-            id: EventId { epoch: Epoch::random(&mut rand::rng()), position: Position::new(position) },
+            id: EventId {
+                epoch: Epoch::random(&mut rand::rng()),
+                position: Position::new(position),
+            },
             record: Record {
                 topics: [TopicName::parse(topic).unwrap()].into(),
                 event: "e".into(),
@@ -357,7 +478,10 @@ mod tests {
         for position in [1, all / 3, all / 2, all] {
             let name = TopicName::parse(&format!("room/{position}")).unwrap();
             let floor = topics.floor(&Selector::topics([name]));
-            assert!(floor >= Position::new(position), "{position} would be missed in silence");
+            assert!(
+                floor >= Position::new(position),
+                "{position} would be missed in silence"
+            );
         }
     }
 }

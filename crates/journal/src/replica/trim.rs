@@ -38,11 +38,15 @@ impl Replica {
             let (entries, timeline, ages) = (&self.entries, &self.timeline, self.ages.as_ref());
             let age = |position: Position| {
                 let stamp_ms = entries.get(&position)?.record.at_ms;
-                let at_ms =
-                    ages.map_or_else(|| stamp_ms.saturating_add(timeline.skew_at(position)), |ages| ages.at(position));
+                let at_ms = ages.map_or_else(
+                    || stamp_ms.saturating_add(timeline.skew_at(position)),
+                    |ages| ages.at(position),
+                );
                 Some(now_ms.saturating_sub(at_ms))
             };
-            let Some(too_old) = self.order.too_old(age) else { return };
+            let Some(too_old) = self.order.too_old(age) else {
+                return;
+            };
             self.forget(too_old);
         }
     }
@@ -54,13 +58,22 @@ impl Replica {
         }
         // The entry's timestamp is from the wall clock, which may have been set since log time was
         // reported.
-        let unknown = || if self.ages.is_some() { i64::MIN } else { entry.record.at_ms };
+        let unknown = || {
+            if self.ages.is_some() {
+                i64::MIN
+            } else {
+                entry.record.at_ms
+            }
+        };
         let now_ms = self.now_ms.unwrap_or_else(unknown);
         if now_ms.saturating_sub(self.age_checked_ms) >= AGE_CHECK_INTERVAL_MS {
             self.trim_by_age(now_ms);
         }
-        while (self.order.kept() > self.retention.max_events || self.order.bytes() > self.retention.max_bytes)
-            && let Some(oldest) = self.order.oldest(|position| self.entries.contains_key(&position))
+        while (self.order.kept() > self.retention.max_events
+            || self.order.bytes() > self.retention.max_bytes)
+            && let Some(oldest) = self
+                .order
+                .oldest(|position| self.entries.contains_key(&position))
         {
             self.forget(oldest);
         }
@@ -78,14 +91,19 @@ impl Replica {
     /// Trims the oldest entries that were published to the topic of `entry` until it holds what its
     /// rule allows.
     fn trim_by_rule(&mut self, entry: &Entry) {
-        let Some(name) = entry.record.topics.first() else { return };
+        let Some(name) = entry.record.topics.first() else {
+            return;
+        };
         loop {
             let entries = &self.entries;
             let is_own = |position: Position| {
                 let record = entries.get(&position).map(|entry| &entry.record);
-                record.is_some_and(|record| !record.is_keyed() && record.topics.first() == Some(name))
+                record
+                    .is_some_and(|record| !record.is_keyed() && record.topics.first() == Some(name))
             };
-            let Some(oldest) = self.topics.surplus(name, &self.retention.rules, is_own) else { return };
+            let Some(oldest) = self.topics.surplus(name, &self.retention.rules, is_own) else {
+                return;
+            };
             self.forget(oldest);
         }
     }
@@ -111,21 +129,34 @@ impl Replica {
     /// it stands in. Returns the affected topics with their floors.
     pub fn erase(&mut self, topics: &[TopicName], until: Position) -> Vec<(TopicName, Position)> {
         let mut touched = BTreeSet::new();
-        for position in self.topics.merged(&Selector::topics(topics), Position::START, until, usize::MAX) {
+        for position in self.topics.merged(
+            &Selector::topics(topics),
+            Position::START,
+            until,
+            usize::MAX,
+        ) {
             if let Some(entry) = self.entries.get(&position) {
                 touched.extend(entry.record.topics.iter().cloned());
                 self.forget(position);
             }
         }
-        touched.into_iter().map(|name| (self.topics.floor_of(&name), name)).map(|(floor, name)| (name, floor)).collect()
+        touched
+            .into_iter()
+            .map(|name| (self.topics.floor_of(&name), name))
+            .map(|(floor, name)| (name, floor))
+            .collect()
     }
 
     fn forget(&mut self, position: Position) {
-        let Some(entry) = self.entries.remove(&position) else { return };
+        let Some(entry) = self.entries.remove(&position) else {
+            return;
+        };
         let queue = self.topics.trim(&entry);
         if !entry.record.is_keyed() {
             let entries = &self.entries;
-            self.order.remove(queue, entry.record.weight(), |position| entries.contains_key(&position));
+            self.order.remove(queue, entry.record.weight(), |position| {
+                entries.contains_key(&position)
+            });
             self.trimmed += 1;
         }
     }

@@ -15,7 +15,12 @@ struct World {
 
 impl World {
     fn new(wall: i64) -> Self {
-        Self { timeline: Timeline::new(wall, 5), wall, steady: 5, records: Vec::new() }
+        Self {
+            timeline: Timeline::new(wall, 5),
+            wall,
+            steady: 5,
+            records: Vec::new(),
+        }
     }
 
     fn head(&self) -> Position {
@@ -72,7 +77,10 @@ fn a_clock_that_is_wrong_for_a_while_ages_no_record() {
         world.append();
         world.pass_observed(3 * HOUR);
         let ages = [0, 1, 2].map(|nth| world.age(nth));
-        assert_eq!(ages, [4 * HOUR + 30 * MINUTE, 3 * HOUR + 30 * MINUTE, 3 * HOUR]);
+        assert_eq!(
+            ages,
+            [4 * HOUR + 30 * MINUTE, 3 * HOUR + 30 * MINUTE, 3 * HOUR]
+        );
         assert_eq!(world.timeline.skew(), 0);
     }
 }
@@ -88,7 +96,11 @@ fn a_corrected_clock_is_believed_once_it_has_settled_and_ages_no_record_written_
     world.pass_observed(59 * MINUTE);
     assert_ne!(world.timeline.skew(), 0);
     world.pass_observed(2 * MINUTE);
-    assert_eq!(world.timeline.skew(), 0, "the clock has run for an hour without being set");
+    assert_eq!(
+        world.timeline.skew(),
+        0,
+        "the clock has run for an hour without being set"
+    );
     world.append();
     world.pass_observed(HOUR);
     let ages = [0, 1, 2].map(|nth| world.age(nth));
@@ -103,9 +115,16 @@ fn the_time_without_a_server_counts_once_the_clock_has_settled() {
     world.restart(30 * DAY);
     world.append();
     world.pass_observed(30 * MINUTE);
-    assert_eq!(world.age(0), 90 * MINUTE, "a single reading of the clock says that the server was off for a month");
+    assert_eq!(
+        world.age(0),
+        90 * MINUTE,
+        "a single reading of the clock says that the server was off for a month"
+    );
     world.pass_observed(HOUR);
-    assert_eq!((world.age(0), world.age(1)), (30 * DAY + 150 * MINUTE, 90 * MINUTE));
+    assert_eq!(
+        (world.age(0), world.age(1)),
+        (30 * DAY + 150 * MINUTE, 90 * MINUTE)
+    );
     assert!(world.timeline.is_plain(), "{:?}", world.timeline);
 }
 
@@ -133,7 +152,11 @@ fn a_start_with_a_wrong_clock_that_is_corrected_later_ages_no_record_too_early()
         world.append();
         world.pass_observed(3 * HOUR);
         let ages = [0, 1, 2].map(|nth| world.age(nth));
-        assert_eq!(ages, [5 * HOUR + 30 * MINUTE, 3 * HOUR + 30 * MINUTE, 3 * HOUR], "{wrong}");
+        assert_eq!(
+            ages,
+            [5 * HOUR + 30 * MINUTE, 3 * HOUR + 30 * MINUTE, 3 * HOUR],
+            "{wrong}"
+        );
     }
 }
 

@@ -8,7 +8,11 @@ struct InMemory;
 
 impl Backend for InMemory {
     fn open_with(&self, bounds: Bounds, max_topics: usize) -> Box<dyn Journal> {
-        Box::new(Memory::new(Retention { bounds, max_topics, ..Retention::default() }))
+        Box::new(Memory::new(Retention {
+            bounds,
+            max_topics,
+            ..Retention::default()
+        }))
     }
 
     fn another(&self) -> Box<dyn Journal> {

@@ -27,15 +27,27 @@ pub(crate) struct Message<'a> {
 
 impl<'a> Message<'a> {
     /// Reads and checks a form from `author`.
-    pub(crate) fn read(mut fields: Fields<'_>, author: &'a Identity, guard: &Guard) -> Result<Self, Error> {
+    pub(crate) fn read(
+        mut fields: Fields<'_>,
+        author: &'a Identity,
+        guard: &Guard,
+    ) -> Result<Self, Error> {
         let room = fields.name("roomId");
         let text = fields.trimmed("message", 1..=4_000);
-        let kind = fields.maybe_choice("type", &["text", "image", "file"]).unwrap_or("text");
+        let kind = fields
+            .maybe_choice("type", &["text", "image", "file"])
+            .unwrap_or("text");
         let metadata = fields.maybe_raw("metadata");
         fields.finish()?;
         // Only now, because the room is one of the fields.
         guard.may_publish(author.into(), &topic_names::room(&room))?;
-        Ok(Self { author, room, text, kind, metadata })
+        Ok(Self {
+            author,
+            room,
+            text,
+            kind,
+            metadata,
+        })
     }
 
     /// Returns the event, with a new id and the time `now`.
@@ -51,13 +63,21 @@ impl<'a> Message<'a> {
             .text("timestamp", &rfc3339(now))
             .maybe_raw("metadata", self.metadata.as_ref())
             .finish();
-        Event { id, publication: publication(&self.room, MESSAGE, data) }
+        Event {
+            id,
+            publication: publication(&self.room, MESSAGE, data),
+        }
     }
 }
 
 /// Returns the message of the server to a room that a user has joined or left. `action` is `joined`
 /// or `left`.
-pub(crate) fn announcement(room: &str, username: &str, action: &str, now: Timestamp) -> Publication {
+pub(crate) fn announcement(
+    room: &str,
+    username: &str,
+    action: &str,
+    now: Timestamp,
+) -> Publication {
     let data = Object::new()
         .text("id", &mint_id("sys", now))
         .text("roomId", room)

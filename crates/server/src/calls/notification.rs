@@ -39,7 +39,9 @@ impl Notification {
             topic,
             title: fields.text("title", 1..=200),
             message: fields.text("message", 1..=10_000),
-            kind: fields.maybe_choice("type", &["info", "success", "warning", "error"]).unwrap_or("info"),
+            kind: fields
+                .maybe_choice("type", &["info", "success", "warning", "error"])
+                .unwrap_or("info"),
             metadata: fields.maybe_raw("metadata"),
             rest: fields.rest(),
         };
@@ -59,6 +61,13 @@ impl Notification {
             .maybe_raw("metadata", self.metadata.as_ref())
             .raws(&self.rest)
             .finish();
-        Event { id, publication: Publication::new([self.topic], EventName::from_static("notification"), data) }
+        Event {
+            id,
+            publication: Publication::new(
+                [self.topic],
+                EventName::from_static("notification"),
+                data,
+            ),
+        }
     }
 }

@@ -56,7 +56,14 @@ impl Status {
             .maybe_raw("metrics", self.metrics.as_ref())
             .raws(&self.rest)
             .finish();
-        let publication = Publication::new([topic_names::status()], EventName::from_static("system-status"), data);
-        Event { id, publication: publication.keyed(self.service.as_str()) }
+        let publication = Publication::new(
+            [topic_names::status()],
+            EventName::from_static("system-status"),
+            data,
+        );
+        Event {
+            id,
+            publication: publication.keyed(self.service.as_str()),
+        }
     }
 }

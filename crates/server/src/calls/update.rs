@@ -15,7 +15,11 @@ use tidings_edge::fields::{self, Fields};
 use tidings_edge::json::{Compact, MAX_DEPTH, Object};
 
 /// The actions, each with the name in the event and the past tense that a form may use instead.
-const ACTIONS: [(&str, &str); 3] = [("create", "created"), ("update", "updated"), ("delete", "deleted")];
+const ACTIONS: [(&str, &str); 3] = [
+    ("create", "created"),
+    ("update", "updated"),
+    ("delete", "deleted"),
+];
 
 /// An update of an entity, whose fields and rights were checked.
 pub(crate) struct Update {
@@ -49,12 +53,17 @@ impl Update {
             rest.push(("entityType".to_owned(), Compact::string(&entity)));
             entity
         };
-        let spellings: Vec<_> = ACTIONS.iter().flat_map(|(action, past)| [*action, *past]).collect();
+        let spellings: Vec<_> = ACTIONS
+            .iter()
+            .flat_map(|(action, past)| [*action, *past])
+            .collect();
         if !fields.has("action") {
             fields.problem("action", "is required");
         }
         let named_action = fields.maybe_choice("action", &spellings);
-        let action = ACTIONS.iter().find(|(action, past)| named_action == Some(*action) || named_action == Some(*past));
+        let action = ACTIONS
+            .iter()
+            .find(|(action, past)| named_action == Some(*action) || named_action == Some(*past));
         if !fields.has("data") {
             fields.problem("data", "is required");
         }
@@ -68,7 +77,14 @@ impl Update {
         rest.extend(fields.rest());
         fields.finish()?;
         let action = action.map_or("update", |(action, _)| *action);
-        Ok(Self { all_entities, entity, action, data: data.unwrap_or_default(), author, rest })
+        Ok(Self {
+            all_entities,
+            entity,
+            action,
+            data: data.unwrap_or_default(),
+            author,
+            rest,
+        })
     }
 
     /// Makes an update from `body`, which is the entity itself: `caller` did `action` to it.
@@ -106,7 +122,13 @@ impl Update {
             .maybe_raw("userId", self.author.as_ref())
             .raws(&self.rest)
             .finish();
-        let topics = [topic_names::entity(&self.all_entities, &self.entity), self.all_entities];
-        Event { id, publication: Publication::new(topics, EventName::from_static("realtime-update"), data) }
+        let topics = [
+            topic_names::entity(&self.all_entities, &self.entity),
+            self.all_entities,
+        ];
+        Event {
+            id,
+            publication: Publication::new(topics, EventName::from_static("realtime-update"), data),
+        }
     }
 }

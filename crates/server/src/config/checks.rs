@@ -24,7 +24,10 @@ pub(super) fn all(loaded: &mut Loaded) -> Vec<Error> {
         journal,
         drain,
     ];
-    CHECKS.iter().filter_map(|check| check(loaded).err()).collect()
+    CHECKS
+        .iter()
+        .filter_map(|check| check(loaded).err())
+        .collect()
 }
 
 /// Refuses `*` with credentials. Browsers ignore it, and a server that mirrors every origin instead
@@ -33,8 +36,8 @@ fn open_to_all_with_credentials(loaded: &mut Loaded) -> Result<(), Error> {
     let cors = &loaded.config.cors;
     if cors.credentials && cors.origins.iter().any(|origin| origin == "*") {
         return Err(Error::Conflict(format!(
-            "CORS_ORIGIN=* ({}) is not allowed together with CORS_CREDENTIALS=true ({}); list the origins, or set \
-             CORS_CREDENTIALS=false",
+            "CORS_ORIGIN=* ({}) is not allowed together with CORS_CREDENTIALS=true ({}); list the \
+             origins, or set CORS_CREDENTIALS=false",
             origin(loaded, "CORS_ORIGIN"),
             origin(loaded, "CORS_CREDENTIALS"),
         )));
@@ -56,10 +59,14 @@ fn credentials(loaded: &mut Loaded) -> Result<(), Error> {
                 origin(loaded, "AUTH_DEMO")
             )
         } else {
-            format!("with AUTH_DEMO=false ({}) nobody could sign in", origin(loaded, "AUTH_DEMO"))
+            format!(
+                "with AUTH_DEMO=false ({}) nobody could sign in",
+                origin(loaded, "AUTH_DEMO")
+            )
         };
         return Err(Error::Conflict(format!(
-            "JWT_SECRET is not set, and production requires it: {why}; allowed: a secret of at least {MIN_SECRET_BYTES} bytes"
+            "JWT_SECRET is not set, and production requires it: {why}; allowed: a secret of at \
+             least {MIN_SECRET_BYTES} bytes"
         )));
     }
     if auth.demo {
@@ -72,7 +79,11 @@ fn credentials(loaded: &mut Loaded) -> Result<(), Error> {
 }
 
 /// Refuses a secret in production that could be guessed, and warns of one that may be a mistake.
-fn secret(loaded: &mut Loaded, name: &'static str, of: fn(&Auth) -> &Option<Secret>) -> Result<(), Error> {
+fn secret(
+    loaded: &mut Loaded,
+    name: &'static str,
+    of: fn(&Auth) -> &Option<Secret>,
+) -> Result<(), Error> {
     let Some(secret) = of(&loaded.config.auth).clone() else {
         return Ok(());
     };
@@ -80,13 +91,16 @@ fn secret(loaded: &mut Loaded, name: &'static str, of: fn(&Auth) -> &Option<Secr
     let trimmed = secret.trimmed();
     if trimmed != secret.expose() {
         loaded.warnings.push(format!(
-            "{shown} has white space around it, perhaps a line break at the end; it is used without the white space"
+            "{shown} has white space around it, perhaps a line break at the end; it is used \
+             without the white space"
         ));
     }
-    let quoted = |quote: char| trimmed.len() > 1 && trimmed.starts_with(quote) && trimmed.ends_with(quote);
+    let quoted =
+        |quote: char| trimmed.len() > 1 && trimmed.starts_with(quote) && trimmed.ends_with(quote);
     if quoted('"') || quoted('\'') {
         loaded.warnings.push(format!(
-            "{shown} is between quotes, which are part of the secret; remove them if that is not intended"
+            "{shown} is between quotes, which are part of the secret; remove them if that is not \
+             intended"
         ));
     }
     let flaw = match guessable::flaw(&secret) {
@@ -96,8 +110,8 @@ fn secret(loaded: &mut Loaded, name: &'static str, of: fn(&Auth) -> &Option<Secr
         Some(Flaw::Pattern) => "is a pattern that anybody can guess".to_owned(),
         Some(Flaw::LowEntropy) => {
             loaded.warnings.push(format!(
-                "{shown} has so few different characters that it might be guessed; a later version will refuse it in production. \
-                 `openssl rand -base64 48` makes a good one"
+                "{shown} has so few different characters that it might be guessed; a later \
+                 version will refuse it in production. `openssl rand -base64 48` makes a good one"
             ));
             return Ok(());
         }
@@ -105,9 +119,13 @@ fn secret(loaded: &mut Loaded, name: &'static str, of: fn(&Auth) -> &Option<Secr
     };
     let allowed = format!("at least {MIN_SECRET_BYTES} bytes that nobody can guess");
     match loaded.config.mode {
-        Mode::Production => Err(Error::Conflict(format!("{shown} {flaw}; allowed in production: {allowed}"))),
+        Mode::Production => Err(Error::Conflict(format!(
+            "{shown} {flaw}; allowed in production: {allowed}"
+        ))),
         Mode::Development => {
-            loaded.warnings.push(format!("{shown} {flaw}; production will require {allowed}"));
+            loaded
+                .warnings
+                .push(format!("{shown} {flaw}; production will require {allowed}"));
             Ok(())
         }
     }
@@ -117,16 +135,24 @@ fn secret(loaded: &mut Loaded, name: &'static str, of: fn(&Auth) -> &Option<Secr
 fn journal(loaded: &mut Loaded) -> Result<(), Error> {
     let journal = &loaded.config.journal;
     let min_bytes = usize::try_from(Retention::MIN_DISK_BYTES).unwrap_or(usize::MAX);
-    if let Some(bytes) = journal.max_bytes.filter(|bytes| journal.home == Home::Disk && *bytes < min_bytes) {
+    if let Some(bytes) = journal
+        .max_bytes
+        .filter(|bytes| journal.home == Home::Disk && *bytes < min_bytes)
+    {
         return Err(Error::Conflict(format!(
-            "JOURNAL_MAX_BYTES={} ({}) is too little for the journal on disk; allowed: at least {}, or JOURNAL=memory",
+            "JOURNAL_MAX_BYTES={} ({}) is too little for the journal on disk; allowed: at least \
+             {}, or JOURNAL=memory",
             show_size(bytes),
             origin(loaded, "JOURNAL_MAX_BYTES"),
             show_size(min_bytes),
         )));
     }
     let mut patterns = std::collections::BTreeSet::new();
-    if let Some(twice) = journal.keep.iter().find(|rule| !patterns.insert(rule.pattern.as_str())) {
+    if let Some(twice) = journal
+        .keep
+        .iter()
+        .find(|rule| !patterns.insert(rule.pattern.as_str()))
+    {
         let (origin, pattern) = (origin(loaded, "JOURNAL_KEEP"), &twice.pattern);
         return Err(Error::Conflict(format!(
             "JOURNAL_KEEP ({origin}) names {pattern} twice; join its limits with `+`"
@@ -146,11 +172,18 @@ fn warn_of_rules_beyond_memory(loaded: &mut Loaded) {
     let is_beyond = |limit: Option<u64>, most: usize| {
         limit.is_some_and(|limit| usize::try_from(limit).is_ok_and(|limit| limit > most))
     };
-    let is_beyond = |rule: &&Rule| is_beyond(rule.max_events, most_events) || is_beyond(rule.max_bytes, most_bytes);
-    if let Some(rule) = journal.keep.iter().find(is_beyond).filter(|_| journal.home == Home::Memory) {
+    let is_beyond = |rule: &&Rule| {
+        is_beyond(rule.max_events, most_events) || is_beyond(rule.max_bytes, most_bytes)
+    };
+    if let Some(rule) = journal
+        .keep
+        .iter()
+        .find(is_beyond)
+        .filter(|_| journal.home == Home::Memory)
+    {
         let warning = format!(
-            "JOURNAL_KEEP ({}) has {} keep more than the journal in memory keeps of all topics together, {most_events} events and \
-             {}; raise JOURNAL_MAX_EVENTS or JOURNAL_MAX_BYTES",
+            "JOURNAL_KEEP ({}) has {} keep more than the journal in memory keeps of all topics \
+             together, {most_events} events and {}; raise JOURNAL_MAX_EVENTS or JOURNAL_MAX_BYTES",
             origin(loaded, "JOURNAL_KEEP"),
             rule.pattern,
             show_size(most_bytes),
@@ -165,7 +198,8 @@ fn drain(loaded: &mut Loaded) -> Result<(), Error> {
     let lifecycle = &loaded.config.lifecycle;
     if lifecycle.drain >= lifecycle.shutdown_timeout {
         loaded.warnings.push(format!(
-            "SHUTDOWN_TIMEOUT={} is not longer than DRAIN_SECONDS={}, so the last streams will be cut",
+            "SHUTDOWN_TIMEOUT={} is not longer than DRAIN_SECONDS={}, so the last streams will be \
+             cut",
             show_span(lifecycle.shutdown_timeout),
             show_span(lifecycle.drain)
         ));
@@ -175,5 +209,8 @@ fn drain(loaded: &mut Loaded) -> Result<(), Error> {
 
 /// Returns the origin of a setting, for a message.
 fn origin(loaded: &Loaded, name: &str) -> String {
-    loaded.origin(name).map(ToString::to_string).unwrap_or_default()
+    loaded
+        .origin(name)
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }

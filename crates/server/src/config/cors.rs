@@ -68,13 +68,16 @@ impl Rule for Patterns {
             Raw::Other(_) => return None,
         };
         // `checks` decides whether `*` is allowed, because that depends on another setting, too.
-        let options = cors::Options { origins, ..cors::Options::default() };
+        let options = cors::Options {
+            origins,
+            ..cors::Options::default()
+        };
         cors::layer(&options).is_ok().then_some(options.origins)
     }
 
     fn allowed(&self) -> String {
-        "a list, separated by commas, of origins such as `https://app.example.com`, `https://*.example.com`, \
-         `/^regex$/`, `null`, or `*`"
+        "a list, separated by commas, of origins such as `https://app.example.com`, \
+         `https://*.example.com`, `/^regex$/`, `null`, or `*`"
             .to_owned()
     }
 
@@ -122,7 +125,11 @@ mod tests {
     fn a_comma_inside_a_regular_expression_does_not_separate() {
         assert_eq!(
             split(r"https://a.example, /^https:\/\/[a-z]{1,3}\.b,?$/ ,https://*.c.example,,"),
-            ["https://a.example", r"/^https:\/\/[a-z]{1,3}\.b,?$/", "https://*.c.example"]
+            [
+                "https://a.example",
+                r"/^https:\/\/[a-z]{1,3}\.b,?$/",
+                "https://*.c.example"
+            ]
         );
     }
 }

@@ -69,7 +69,9 @@ const BASE_PATH: Parsed<Option<String>> = Parsed {
     read: |text| {
         let good = |segment: &str| {
             !matches!(segment, "" | "." | "..")
-                && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
+                && segment
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
         };
         let path = text.strip_suffix('/').unwrap_or(text);
         if path.is_empty() {
@@ -84,14 +86,25 @@ const BASE_PATH: Parsed<Option<String>> = Parsed {
 const NETWORK: Parsed<IpNet> = Parsed {
     placeholder: "NETWORK",
     allowed: "addresses or networks such as `10.0.0.0/8`",
-    read: |text| text.parse().ok().or_else(|| text.parse().map(IpAddr::into).ok()),
+    read: |text| {
+        text.parse()
+            .ok()
+            .or_else(|| text.parse().map(IpAddr::into).ok())
+    },
     show: |network| {
-        if network.prefix_len() == network.max_prefix_len() { network.addr().to_string() } else { network.to_string() }
+        if network.prefix_len() == network.max_prefix_len() {
+            network.addr().to_string()
+        } else {
+            network.to_string()
+        }
     },
 };
 
 const TRUSTED_HEADER: Choice<TrustedHeader> = Choice {
-    of: &[("x-forwarded-for", TrustedHeader::XForwardedFor), ("forwarded", TrustedHeader::Forwarded)],
+    of: &[
+        ("x-forwarded-for", TrustedHeader::XForwardedFor),
+        ("forwarded", TrustedHeader::Forwarded),
+    ],
     note: "",
 };
 
@@ -105,7 +118,9 @@ const ADDRESS: Parsed<Vec<IpAddr>> = Parsed {
     read: |text| match text {
         "localhost" => Some(LOOPBACK.to_vec()),
         text => {
-            let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+            let bare = text
+                .strip_prefix('[')
+                .and_then(|text| text.strip_suffix(']'));
             Some(vec![bare.unwrap_or(text).parse().ok()?])
         }
     },
@@ -115,7 +130,10 @@ const ADDRESS: Parsed<Vec<IpAddr>> = Parsed {
     },
 };
 
-const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+const LOOPBACK: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::LOCALHOST),
+    IpAddr::V6(Ipv6Addr::LOCALHOST),
+];
 
 impl Rule for Addresses {
     type Value = Host;
@@ -130,7 +148,9 @@ impl Rule for Addresses {
         match addresses.as_slice() {
             [] => None,
             [IpAddr::V6(only)] if only.is_unspecified() => Some(Host::Everywhere),
-            [one, other] if LOOPBACK == [*one, *other] || LOOPBACK == [*other, *one] => Some(Host::Loopback),
+            [one, other] if LOOPBACK == [*one, *other] || LOOPBACK == [*other, *one] => {
+                Some(Host::Loopback)
+            }
             _ => Some(Host::Listed(addresses)),
         }
     }
@@ -170,7 +190,10 @@ mod tests {
         assert_eq!(host("::1, 127.0.0.1"), Some(Host::Loopback));
         assert_eq!(host("::"), Some(Host::Everywhere));
         assert_eq!(host("[::]"), Some(Host::Everywhere));
-        let listed = vec![Ipv4Addr::new(10, 0, 0, 1).into(), Ipv6Addr::LOCALHOST.into()];
+        let listed = vec![
+            Ipv4Addr::new(10, 0, 0, 1).into(),
+            Ipv6Addr::LOCALHOST.into(),
+        ];
         assert_eq!(host("10.0.0.1,::1,10.0.0.1"), Some(Host::Listed(listed)));
         for text in ["", ",", "example.com", "1.2.3", "localhost:3000"] {
             assert_eq!(host(text), None, "{text}");
@@ -184,7 +207,18 @@ mod tests {
         assert_eq!(path("/api/v1/"), Some(Some("/api/v1".to_owned())));
         assert_eq!(path(""), Some(None));
         assert_eq!(path("/"), Some(None));
-        for text in ["api", "//", "/api//v1", "/..", "/a/../b", "/a?b", "/a#b", "/a b", "/é", "https://a"] {
+        for text in [
+            "api",
+            "//",
+            "/api//v1",
+            "/..",
+            "/a/../b",
+            "/a?b",
+            "/a#b",
+            "/a b",
+            "/é",
+            "https://a",
+        ] {
             assert_eq!(path(text), None, "{text}");
         }
     }
@@ -193,7 +227,9 @@ mod tests {
     fn a_proxy_is_an_address_or_a_network() {
         let shown = |text: &str| {
             let networks = List(NETWORK);
-            networks.read(&Raw::Text(text.to_owned())).map(|list| networks.show(&list))
+            networks
+                .read(&Raw::Text(text.to_owned()))
+                .map(|list| networks.show(&list))
         };
         assert_eq!(shown("10.1.2.3/8, ::1").as_deref(), Some("10.1.2.3/8,::1"));
         assert_eq!(shown("proxy.internal"), None);

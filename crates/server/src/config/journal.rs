@@ -73,18 +73,24 @@ pub enum Home {
     Memory,
 }
 
-const HOME: Choice<Home> = Choice { of: &[("disk", Home::Disk), ("memory", Home::Memory)], note: "" };
+const HOME: Choice<Home> = Choice {
+    of: &[("disk", Home::Disk), ("memory", Home::Memory)],
+    note: "",
+};
 
 /// The range of the interval within which an event must reach the device.
 const INTERVAL: std::ops::RangeInclusive<Duration> = MILLISECOND..=MINUTE;
 
 const SYNC: Parsed<Sync> = Parsed {
     placeholder: "WHEN",
-    allowed: "`always`, `interval:` and a duration from 1ms to 1m, such as `interval:100ms`, or `never`",
+    allowed: "`always`, `interval:` and a duration from 1ms to 1m, such as `interval:100ms`, or \
+              `never`",
     read: |text| match text.to_ascii_lowercase().split_once(':') {
         None if text.eq_ignore_ascii_case("always") => Some(Sync::Always),
         None if text.eq_ignore_ascii_case("never") => Some(Sync::Never),
-        Some(("interval", span)) => read_span(span.trim()).filter(|span| INTERVAL.contains(span)).map(Sync::Interval),
+        Some(("interval", span)) => read_span(span.trim())
+            .filter(|span| INTERVAL.contains(span))
+            .map(Sync::Interval),
         _ => None,
     },
     show: |sync| match sync {
@@ -103,7 +109,15 @@ mod tests {
         for text in ["always", "never", "interval:100ms", "interval:2s"] {
             assert_eq!((SYNC.show)(&(SYNC.read)(text).unwrap()), text);
         }
-        for text in ["", "interval", "interval:", "interval:0s", "interval:2h", "sometimes", "always:1s"] {
+        for text in [
+            "",
+            "interval",
+            "interval:",
+            "interval:0s",
+            "interval:2h",
+            "sometimes",
+            "always:1s",
+        ] {
             assert!((SYNC.read)(text).is_none(), "{text}");
         }
     }

@@ -20,16 +20,24 @@ const EVENTS: &str = "events";
 /// The limits of one topic, or of each topic that matches a pattern.
 pub(super) const KEEP: Parsed<Rule> = Parsed {
     placeholder: "KEEP",
-    allowed: "a topic or a pattern, `=`, and limits joined by `+`: an age such as `7d`, a size such as `1GiB`, a number such as \
-              `10000events`, each with its unit and at most once; topics that begin with `system` or `_` belong to the server",
+    allowed: "a topic or a pattern, `=`, and limits joined by `+`: an age such as `7d`, a size \
+              such as `1GiB`, a number such as `10000events`, each with its unit and at most \
+              once; topics that begin with `system` or `_` belong to the server",
     read,
     show,
 };
 
 fn read(text: &str) -> Option<Rule> {
     let (pattern, limits) = text.split_once('=')?;
-    let pattern = Pattern::parse(pattern.trim()).ok().filter(|pattern| !is_of_the_server(pattern))?;
-    let mut rule = Rule { pattern, max_age: None, max_events: None, max_bytes: None };
+    let pattern = Pattern::parse(pattern.trim())
+        .ok()
+        .filter(|pattern| !is_of_the_server(pattern))?;
+    let mut rule = Rule {
+        pattern,
+        max_age: None,
+        max_events: None,
+        max_bytes: None,
+    };
     for limit in limits.split('+') {
         let limit = limit.trim();
         // A number without a unit is refused: it could mean seconds or bytes.
@@ -61,7 +69,9 @@ fn is_of_the_server(pattern: &Pattern) -> bool {
 
 fn show(rule: &Rule) -> String {
     let age = rule.max_age.map(show_span);
-    let bytes = rule.max_bytes.map(|bytes| show_size(usize::try_from(bytes).unwrap_or(usize::MAX)));
+    let bytes = rule
+        .max_bytes
+        .map(|bytes| show_size(usize::try_from(bytes).unwrap_or(usize::MAX)));
     let events = rule.max_events.map(|count| format!("{count}{EVENTS}"));
     let limits: Vec<_> = [age, bytes, events].into_iter().flatten().collect();
     format!("{}={}", rule.pattern, limits.join("+"))
@@ -76,12 +86,19 @@ mod tests {
         for (text, shown) in [
             ("notifications/user/*=7d", "notifications/user/*=7d"),
             ("chat/room/*=10000events", "chat/room/*=10000events"),
-            ("chat/room/* = 10000 events + 24h", "chat/room/*=24h+10000events"),
+            (
+                "chat/room/* = 10000 events + 24h",
+                "chat/room/*=24h+10000events",
+            ),
             ("realtime/**=1GiB+720h", "realtime/**=30d+1GiB"),
             ("**=1events", "**=1events"),
             ("a=3B+2s", "a=2s+3B"),
         ] {
-            assert_eq!(read(text).as_ref().map(show).as_deref(), Some(shown), "{text}");
+            assert_eq!(
+                read(text).as_ref().map(show).as_deref(),
+                Some(shown),
+                "{text}"
+            );
             assert_eq!(read(shown).as_ref().map(show).as_deref(), Some(shown));
         }
     }

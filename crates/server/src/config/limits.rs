@@ -38,8 +38,12 @@ impl Config {
         // from other users. So a limit that is not set does not apply to anybody.
         let unless_open = |preset: u64| (!self.auth.open_publish).then_some(preset);
         rates::Options {
-            events: limits.publish_rate.map_or_else(|| unless_open(100), |set| set.map(u64::from)),
-            bytes: limits.publish_bytes.map_or_else(|| unless_open(1 << 20), |set| set.map(|bytes| bytes as u64)),
+            events: limits
+                .publish_rate
+                .map_or_else(|| unless_open(100), |set| set.map(u64::from)),
+            bytes: limits
+                .publish_bytes
+                .map_or_else(|| unless_open(1 << 20), |set| set.map(|bytes| bytes as u64)),
         }
     }
 }
@@ -56,7 +60,11 @@ mod tests {
         config.auth.open_publish = true;
         assert_eq!(limits(&config), (None, None));
         config.limits.publish_rate = Some(Some(7));
-        assert_eq!(limits(&config), (Some(7), None), "a rate that was set holds");
+        assert_eq!(
+            limits(&config),
+            (Some(7), None),
+            "a rate that was set holds"
+        );
         config.auth.open_publish = false;
         (config.limits.publish_rate, config.limits.publish_bytes) = (Some(None), Some(None));
         assert_eq!(limits(&config), (None, None));

@@ -111,7 +111,11 @@ impl Config {
         };
         loaded.warnings.splice(0..0, layers.warnings);
         // If values were refused, their combinations can't be checked.
-        let errors = if refused.is_empty() { checks::all(&mut loaded) } else { refused };
+        let errors = if refused.is_empty() {
+            checks::all(&mut loaded)
+        } else {
+            refused
+        };
         (Some(loaded), errors)
     }
 
@@ -140,14 +144,23 @@ impl Config {
             log: Log::read(&mut reading)?,
             lifecycle: Lifecycle::read(&mut reading)?,
         };
-        Ok(Loaded { config, origins: reading.effective, warnings: reading.warnings })
+        Ok(Loaded {
+            config,
+            origins: reading.effective,
+            warnings: reading.warnings,
+        })
     }
 }
 
 impl Default for Config {
-    #[expect(clippy::expect_used, reason = "the presets are constants, and a test reads them all")]
+    #[expect(
+        clippy::expect_used,
+        reason = "the presets are constants, and a test reads them all"
+    )]
     fn default() -> Self {
-        let mut config = Self::read(Reading::new(&Layers::none())).expect("presets follow their own rules").config;
+        let mut config = Self::read(Reading::new(&Layers::none()))
+            .expect("presets follow their own rules")
+            .config;
         config.journal.home = Home::Memory;
         config
     }
@@ -156,12 +169,18 @@ impl Default for Config {
 impl Loaded {
     /// Returns a setting's value in its normal form.
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.origins.iter().find(|effective| effective.name == name).map(|effective| effective.value.as_str())
+        self.origins
+            .iter()
+            .find(|effective| effective.name == name)
+            .map(|effective| effective.value.as_str())
     }
 
     /// Returns the origin of a setting (`"JWT_SECRET"`).
     pub fn origin(&self, name: &str) -> Option<&Origin> {
-        self.origins.iter().find(|effective| effective.name == name).map(|effective| &effective.origin)
+        self.origins
+            .iter()
+            .find(|effective| effective.name == name)
+            .map(|effective| &effective.origin)
     }
 }
 

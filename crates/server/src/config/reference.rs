@@ -64,8 +64,15 @@ pub fn markdown() -> String {
             section.title,
             prose(section.about)
         );
-        for setting in table.iter().filter(|setting| setting.section == section.title) {
-            let cells = [setting.preset.markdown(), setting.allowed.clone(), setting.about()];
+        for setting in table
+            .iter()
+            .filter(|setting| setting.section == section.title)
+        {
+            let cells = [
+                setting.preset.markdown(),
+                setting.allowed.clone(),
+                setting.about(),
+            ];
             let cells = cells.map(|cell| cell.replace('|', "\\|"));
             let _ = writeln!(page, "| `{}` | {} |", setting.variable(), cells.join(" | "));
         }
@@ -82,15 +89,26 @@ pub fn env_example() -> String {
     let table = table();
     for section in SECTIONS {
         let _ = write!(file, "\n\n# --- {} ---\n", section.title);
-        for setting in table.iter().filter(|setting| setting.section == section.title) {
+        for setting in table
+            .iter()
+            .filter(|setting| setting.section == section.title)
+        {
             file.push('\n');
             for text in [setting.about(), format!("Allowed: {}.", setting.allowed)] {
                 file.push_str(&comment(&text));
             }
             if setting.preset.differs() {
-                file.push_str(&comment(&format!("Default: {}.", setting.preset.plain_text())));
+                file.push_str(&comment(&format!(
+                    "Default: {}.",
+                    setting.preset.plain_text()
+                )));
             }
-            let _ = writeln!(file, "#{}={}", setting.variable(), setting.preset.development);
+            let _ = writeln!(
+                file,
+                "#{}={}",
+                setting.variable(),
+                setting.preset.development
+            );
         }
     }
     file
@@ -114,7 +132,11 @@ mod tests {
         let (page, example) = (markdown(), env_example());
         for setting in table() {
             let name = setting.variable();
-            assert_eq!(page.matches(&format!("\n| `{name}` |")).count(), 1, "{name}");
+            assert_eq!(
+                page.matches(&format!("\n| `{name}` |")).count(),
+                1,
+                "{name}"
+            );
             assert_eq!(example.matches(&format!("\n#{name}=")).count(), 1, "{name}");
         }
     }
@@ -122,12 +144,18 @@ mod tests {
     #[test]
     fn the_example_without_its_comment_signs_is_the_default_configuration() {
         let directory = tempfile::tempdir().unwrap();
-        let names: Vec<_> = table().iter().map(|setting| format!("#{}=", setting.variable())).collect();
+        let names: Vec<_> = table()
+            .iter()
+            .map(|setting| format!("#{}=", setting.variable()))
+            .collect();
         let on: Vec<_> = env_example()
             .lines()
             .map(|line| {
                 let is_setting = names.iter().any(|name| line.starts_with(name.as_str()));
-                line.strip_prefix('#').filter(|_| is_setting).unwrap_or(line).to_owned()
+                line.strip_prefix('#')
+                    .filter(|_| is_setting)
+                    .unwrap_or(line)
+                    .to_owned()
             })
             .collect();
         fs::write(directory.path().join(".env"), on.join("\n")).unwrap();

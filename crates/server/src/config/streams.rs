@@ -96,8 +96,13 @@ pub enum Refusal {
     Status,
 }
 
-const HEARTBEAT_STYLE: Choice<HeartbeatStyle> =
-    Choice { of: &[("event", HeartbeatStyle::Event), ("comment", HeartbeatStyle::Comment)], note: "" };
+const HEARTBEAT_STYLE: Choice<HeartbeatStyle> = Choice {
+    of: &[
+        ("event", HeartbeatStyle::Event),
+        ("comment", HeartbeatStyle::Comment),
+    ],
+    note: "",
+};
 
 /// The implementation of streams over HTTP/1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +113,12 @@ pub enum Lane {
     Hyper,
 }
 
-const LANE: Choice<Lane> = Choice { of: &[("parked", Lane::Parked), ("hyper", Lane::Hyper)], note: "" };
+const LANE: Choice<Lane> = Choice {
+    of: &[("parked", Lane::Parked), ("hyper", Lane::Hyper)],
+    note: "",
+};
 
-const REFUSAL: Choice<Refusal> = Choice { of: &[("busy", Refusal::Busy), ("status", Refusal::Status)], note: "" };
+const REFUSAL: Choice<Refusal> = Choice {
+    of: &[("busy", Refusal::Busy), ("status", Refusal::Status)],
+    note: "",
+};

@@ -17,7 +17,9 @@ const MAX_CURSOR_CHARS: usize = 256;
 /// Returns the cursor of a request for a stream: the header `Last-Event-ID`, or, if that is missing
 /// or empty, the query parameter.
 pub(crate) fn of_request(headers: &HeaderMap, params: &Params) -> After {
-    let header = headers.get("last-event-id").map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let header = headers
+        .get("last-event-id")
+        .map(|value| String::from_utf8_lossy(value.as_bytes()));
     let header = header.filter(|text| !text.is_empty());
     let text = header.or_else(|| params.filled(query::CURSOR.as_str()).map(Cow::Borrowed));
     parse(text.as_deref().unwrap_or_default())
@@ -39,15 +41,31 @@ mod tests {
 
     #[test]
     fn the_header_takes_precedence_over_the_parameter_unless_it_is_empty() {
-        let header = |id| HeaderMap::from_iter([("last-event-id".parse().unwrap(), HeaderValue::from_static(id))]);
+        let header = |id| {
+            HeaderMap::from_iter([(
+                "last-event-id".parse().unwrap(),
+                HeaderValue::from_static(id),
+            )])
+        };
         let params = |query| Params::read(Some(query), &[query::CURSOR]).unwrap();
-        assert_eq!(of_request(&header("a-1"), &params("last_event_id=b-2")), After::Id("a-1".into()));
-        assert_eq!(of_request(&header(""), &params("last_event_id=b-2")), After::Id("b-2".into()));
+        assert_eq!(
+            of_request(&header("a-1"), &params("last_event_id=b-2")),
+            After::Id("a-1".into())
+        );
+        assert_eq!(
+            of_request(&header(""), &params("last_event_id=b-2")),
+            After::Id("b-2".into())
+        );
     }
 
     #[test]
     fn an_empty_cursor_asks_for_nothing_that_was_missed() {
-        let of_query = |query| of_request(&HeaderMap::new(), &Params::read(Some(query), &[query::CURSOR]).unwrap());
+        let of_query = |query| {
+            of_request(
+                &HeaderMap::new(),
+                &Params::read(Some(query), &[query::CURSOR]).unwrap(),
+            )
+        };
         assert_eq!(of_query("lastEventID=earliest"), After::Earliest);
         assert_eq!(of_query("lastEventId="), After::Now);
     }

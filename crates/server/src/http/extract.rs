@@ -95,7 +95,9 @@ impl FromRequest<Route> for JsonBody {
             return Err(Error::content_encoded(&coding));
         }
         let _arriving = app.counts.arriving();
-        let read = app.body_budget.read(request.into_body(), app.config.http.max_body_bytes);
+        let read = app
+            .body_budget
+            .read(request.into_body(), app.config.http.max_body_bytes);
         traces::in_span("read the body", read).await.map(Self)
     }
 }
@@ -140,25 +142,50 @@ impl FromRequestParts<Route> for Params {
 /// Returns the client's address, either that of the socket or the one that a trusted proxy gives.
 pub(crate) fn address(app: &App, parts: &Parts) -> Option<IpAddr> {
     let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
-    let peer = peer.or_else(|| parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0))?;
+    let peer = peer.or_else(|| {
+        parts
+            .extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|info| info.0)
+    })?;
     Some(app.proxies.client(peer.ip(), &parts.headers))
 }
 
 /// Checks the credential of a request to an endpoint that requires one.
-pub(crate) fn required(app: &App, credential: Option<&Credential>, parts: &Parts) -> Result<Identity, Refusal> {
-    app.auth.required(credential, app.now()).map_err(|refusal| charge(app, parts, refusal))
+pub(crate) fn required(
+    app: &App,
+    credential: Option<&Credential>,
+    parts: &Parts,
+) -> Result<Identity, Refusal> {
+    app.auth
+        .required(credential, app.now())
+        .map_err(|refusal| charge(app, parts, refusal))
 }
 
 /// Checks the credential of a request to an endpoint that also serves anonymous visitors.
-pub(crate) fn optional(app: &App, credential: Option<&Credential>, parts: &Parts) -> Result<Visitor, Refusal> {
-    app.auth.optional(credential, app.now()).map_err(|refusal| charge(app, parts, refusal))
+pub(crate) fn optional(
+    app: &App,
+    credential: Option<&Credential>,
+    parts: &Parts,
+) -> Result<Visitor, Refusal> {
+    app.auth
+        .optional(credential, app.now())
+        .map_err(|refusal| charge(app, parts, refusal))
 }
 
 /// Charges a refused credential to the address that it came from. A missing credential is not
 /// charged.
 pub(crate) fn charge(app: &App, parts: &Parts, refusal: Refusal) -> Refusal {
-    let address = if refusal == Refusal::Missing { None } else { address(app, parts) };
-    if address.is_none_or(|address| app.rates.failed_credential(address)) { refusal } else { Refusal::TooMany }
+    let address = if refusal == Refusal::Missing {
+        None
+    } else {
+        address(app, parts)
+    };
+    if address.is_none_or(|address| app.rates.failed_credential(address)) {
+        refusal
+    } else {
+        Refusal::TooMany
+    }
 }
 
 /// Returns the error for a caller that was denied something. If the credential was refused, it is
@@ -184,13 +211,21 @@ pub(crate) fn is_head(parts: &Parts) -> bool {
 /// 8.4).
 fn content_coding(headers: &HeaderMap) -> Option<String> {
     let lines = headers.get_all(CONTENT_ENCODING).iter();
-    let mut codings = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii));
-    let coding = codings.find(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))?;
+    let mut codings = lines.flat_map(|line| {
+        line.as_bytes()
+            .split(|byte| *byte == b',')
+            .map(<[u8]>::trim_ascii)
+    });
+    let coding =
+        codings.find(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))?;
     Some(String::from_utf8_lossy(coding).into_owned())
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+    let Some(value) = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+    else {
         return false;
     };
     if value == mime::APPLICATION_JSON.as_ref() {
@@ -209,22 +244,42 @@ mod tests {
     use http::HeaderValue;
 
     fn with(name: &'static str, value: &'static str) -> HeaderMap {
-        HeaderMap::from_iter([(http::HeaderName::from_static(name), HeaderValue::from_static(value))])
+        HeaderMap::from_iter([(
+            http::HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        )])
     }
 
     #[test]
     fn a_body_is_uncoded_only_if_every_coding_is_identity() {
         for none in ["identity", "", "Identity, identity", " ,"] {
-            assert_eq!(content_coding(&with("content-encoding", none)), None, "{none}");
+            assert_eq!(
+                content_coding(&with("content-encoding", none)),
+                None,
+                "{none}"
+            );
         }
-        for (some, first) in [("gzip", "gzip"), ("identity, br", "br"), ("GZIP", "GZIP"), ("x", "x")] {
-            assert_eq!(content_coding(&with("content-encoding", some)).as_deref(), Some(first), "{some}");
+        for (some, first) in [
+            ("gzip", "gzip"),
+            ("identity, br", "br"),
+            ("GZIP", "GZIP"),
+            ("x", "x"),
+        ] {
+            assert_eq!(
+                content_coding(&with("content-encoding", some)).as_deref(),
+                Some(first),
+                "{some}"
+            );
         }
     }
 
     #[test]
     fn every_media_type_of_json_is_accepted() {
-        for good in ["application/json", "application/json; charset=utf-8", "application/merge-patch+json"] {
+        for good in [
+            "application/json",
+            "application/json; charset=utf-8",
+            "application/merge-patch+json",
+        ] {
             assert!(is_json(&with("content-type", good)), "{good}");
         }
         for bad in ["text/json", "application/x-www-form-urlencoded", "json", ""] {

@@ -50,19 +50,35 @@ pub(crate) struct KeyedPublish {
 
 impl ScopedKey {
     /// Reads the key of a request, if the request has one.
-    pub(crate) fn of(headers: &HeaderMap, caller: &UserId, method: &Method, path: &str) -> Result<Option<Self>, Error> {
+    pub(crate) fn of(
+        headers: &HeaderMap,
+        caller: &UserId,
+        method: &Method,
+        path: &str,
+    ) -> Result<Option<Self>, Error> {
         let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
         let Some(key) = keys.next() else {
             return Ok(None);
         };
         if keys.any(|other| other != key) {
-            return Err(Error::field("Idempotency-Key", "is given twice, with different values"));
+            return Err(Error::field(
+                "Idempotency-Key",
+                "is given twice, with different values",
+            ));
         }
-        let is_valid = (1..=MAX_KEY_BYTES).contains(&key.len()) && key.as_bytes().iter().all(u8::is_ascii_graphic);
+        let is_valid = (1..=MAX_KEY_BYTES).contains(&key.len())
+            && key.as_bytes().iter().all(u8::is_ascii_graphic);
         match key.to_str() {
             // A NUL joins the parts, because none of them contains one.
-            Ok(key) if is_valid => Ok(Some(Self([caller.as_str(), method.as_str(), path, key].join("\0").into()))),
-            _ => Err(Error::field("Idempotency-Key", "must be 1 to 255 visible ASCII characters")),
+            Ok(key) if is_valid => Ok(Some(Self(
+                [caller.as_str(), method.as_str(), path, key]
+                    .join("\0")
+                    .into(),
+            ))),
+            _ => Err(Error::field(
+                "Idempotency-Key",
+                "must be 1 to 255 visible ASCII characters",
+            )),
         }
     }
 }
@@ -81,7 +97,10 @@ impl Fingerprint {
 
 impl KeyedPublish {
     pub(crate) fn new(key: ScopedKey, target: Option<&UserId>, body: &[u8]) -> Self {
-        Self { key, fingerprint: Fingerprint::of(target, body) }
+        Self {
+            key,
+            fingerprint: Fingerprint::of(target, body),
+        }
     }
 
     /// Returns the key of the publish's receipt in the log.
@@ -92,29 +111,48 @@ impl KeyedPublish {
     /// Returns the receipt of this publish, which is answered with `draft`.
     pub(crate) fn receipt(&self, draft: &Draft) -> Receipt {
         let value = [&self.fingerprint.0[..], &draft.encode()].concat().into();
-        Receipt { key: self.key.0.clone(), value, lives: RECEIPT_LIFETIME }
+        Receipt {
+            key: self.key.0.clone(),
+            value,
+            lives: RECEIPT_LIFETIME,
+        }
     }
 
     /// Returns the answer to the first publish with this key, if the log has its receipt.
     pub(crate) async fn look_up(&self, app: &App) -> Result<Option<Response>, Error> {
         let receipt = app.hub.receipt(&self.key.0).await?;
-        receipt.map(|(first, receipt)| self.replay(first, &receipt)).transpose()
+        receipt
+            .map(|(first, receipt)| self.replay(first, &receipt))
+            .transpose()
     }
 
     /// Returns the answer to the first publish with this key, whose event has the id `first`. Fails
     /// if that was a different request.
-    pub(crate) fn replay(&self, first: EventId, receipt: &StoredReceipt) -> Result<Response, Error> {
-        let draft = receipt.value.split_first_chunk().filter(|(first, _)| **first == self.fingerprint.0);
+    pub(crate) fn replay(
+        &self,
+        first: EventId,
+        receipt: &StoredReceipt,
+    ) -> Result<Response, Error> {
+        let draft = receipt
+            .value
+            .split_first_chunk()
+            .filter(|(first, _)| **first == self.fingerprint.0);
         let Some((_, draft)) = draft else {
             let message = "This Idempotency-Key was used for another request; use a new key";
             return Err(Error::new(Code::IdempotencyConflict, message));
         };
-        let unreadable =
-            || Error::new(Code::JournalUnavailable, "The first answer to this Idempotency-Key can't be read");
+        let unreadable = || {
+            Error::new(
+                Code::JournalUnavailable,
+                "The first answer to this Idempotency-Key can't be read",
+            )
+        };
         let draft = Draft::decode(draft).ok_or_else(unreadable)?;
         traces::set_attribute(traces::PUBLISH, "repeated");
         let mut response = draft.complete(first).into_response();
-        response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+        response
+            .headers_mut()
+            .insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
         Ok(response)
     }
 }

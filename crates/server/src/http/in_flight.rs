@@ -38,12 +38,22 @@ impl InFlight {
     /// Adds a publish. The publish must have its share of the budget, which bounds the list.
     pub(crate) fn add(&self, key: &Bytes) -> PublishInFlight {
         match self.0.lock().entry(key.clone()) {
-            Entry::Occupied(first) => PublishInFlight { first: Some(first.get().clone()), _entry: None },
+            Entry::Occupied(first) => PublishInFlight {
+                first: Some(first.get().clone()),
+                _entry: None,
+            },
             Entry::Vacant(vacant) => {
                 let (sender, receiver) = watch::channel(());
                 vacant.insert(receiver);
-                let entry = ListedKey { keys: self.0.clone(), key: key.clone(), _ended: sender };
-                PublishInFlight { first: None, _entry: Some(entry) }
+                let entry = ListedKey {
+                    keys: self.0.clone(),
+                    key: key.clone(),
+                    _ended: sender,
+                };
+                PublishInFlight {
+                    first: None,
+                    _entry: Some(entry),
+                }
             }
         }
     }
@@ -53,7 +63,8 @@ impl PublishInFlight {
     /// Waits for the end of the publish that this one repeats, if there is one.
     pub(crate) async fn until_first_has_ended(self) {
         if let Some(mut first) = self.first {
-            let _ = first.changed().await; // nothing is ever sent: the error says that the sender is gone
+            // nothing is ever sent: the error says that the sender is gone
+            let _ = first.changed().await;
         }
     }
 }

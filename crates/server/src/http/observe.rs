@@ -23,7 +23,10 @@ use crate::counts::Counts;
 /// Creates the layer. Only the layer of the base path is outside of it. It is a service of its own,
 /// because `from_fn` would box the inner layers for each request.
 pub(crate) fn layer<S>(counts: Arc<Counts>) -> impl Layer<S, Service = Observe<S>> + Clone {
-    layer_fn(move |inner| Observe { inner, counts: counts.clone() })
+    layer_fn(move |inner| Observe {
+        inner,
+        counts: counts.clone(),
+    })
 }
 
 /// A service whose requests are observed.
@@ -75,7 +78,13 @@ where
         let id = RequestId::from_headers(request.headers());
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let in_progress = InProgress::new(self.counts.clone());
-        Observed { answer: self.inner.call(request), id, method, path, in_progress }
+        Observed {
+            answer: self.inner.call(request),
+            id,
+            method,
+            path,
+            in_progress,
+        }
     }
 }
 
@@ -94,8 +103,13 @@ where
 impl<F> Observed<F> {
     /// Logs and counts the answer, and sets its headers.
     fn finish(&self, mut response: Response) -> Response {
-        let Self { id, method, path, .. } = self;
-        let (status, code) = (response.status().as_u16(), response.extensions().get::<Code>().copied());
+        let Self {
+            id, method, path, ..
+        } = self;
+        let (status, code) = (
+            response.status().as_u16(),
+            response.extensions().get::<Code>().copied(),
+        );
         // Only a failure of this server is logged as an error. A mistake of the client is not one,
         // and neither is a refusal that the server intends.
         let is_intended = matches!(code, Some(Code::Draining | Code::TooManyConnections));
@@ -105,7 +119,11 @@ impl<F> Observed<F> {
         }
         let code = code.map(Code::as_str);
         if let Some(panic) = response.extensions_mut().remove::<Arc<Panic>>() {
-            let Panic { message, at, backtrace } = &*panic;
+            let Panic {
+                message,
+                at,
+                backtrace,
+            } = &*panic;
             tracing::error!(request = %id, %method, path, status, code, panic = message, at, backtrace, "panicked");
         } else if is_failure {
             tracing::error!(request = %id, %method, path, status, code, "answered");

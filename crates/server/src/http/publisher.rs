@@ -50,24 +50,40 @@ pub(crate) struct Unit {
 impl Unit {
     /// Creates a unit of one event.
     pub(crate) fn new(publication: Publication, draft: Draft) -> Self {
-        Self { batch: vec![publication], condition: None, joins: None, draft }
+        Self {
+            batch: vec![publication],
+            condition: None,
+            joins: None,
+            draft,
+        }
     }
 
     /// Creates a unit that publishes nothing. `draft` must name no event.
     pub(crate) fn nothing(draft: Draft) -> Self {
-        Self { batch: Vec::new(), condition: None, joins: None, draft }
+        Self {
+            batch: Vec::new(),
+            condition: None,
+            joins: None,
+            draft,
+        }
     }
 
     /// Adds a record of the server's own, and publishes the unit only if `condition` is true. The
     /// answer is the same if it is false, so the draft must name no event.
     pub(crate) fn beside(mut self, (record, condition): (Publication, Condition)) -> Self {
         self.batch.push(record);
-        Self { condition: Some(condition), ..self }
+        Self {
+            condition: Some(condition),
+            ..self
+        }
     }
 
     /// Makes `user` a member of `room`, unless that exceeds a limit of memberships.
     pub(crate) fn joining(self, room: TopicName, user: UserId) -> Self {
-        Self { joins: Some((room, user)), ..self }
+        Self {
+            joins: Some((room, user)),
+            ..self
+        }
     }
 }
 
@@ -78,7 +94,13 @@ impl FromRequestParts<Route> for Publisher {
         let caller = route.identify(parts)?;
         let key = ScopedKey::of(&parts.headers, &caller.id, &parts.method, parts.uri.path())?;
         let subject = RateSubject::of((&caller).into(), &route.app.guard);
-        Ok(Self { app: route.app.clone(), caller, subject, key, query: route.params(parts) })
+        Ok(Self {
+            app: route.app.clone(),
+            caller,
+            subject,
+            key,
+            query: route.params(parts),
+        })
     }
 }
 
@@ -99,8 +121,19 @@ impl Publisher {
     ///
     /// With a key or a condition, the publish completes even if the caller disconnects meanwhile. A
     /// caller that comes back then finds that it was done.
-    pub(crate) async fn publish(self, target: Option<&UserId>, body: &[u8], unit: Unit) -> Result<Response, Error> {
-        let Self { app, subject, key, query, .. } = self;
+    pub(crate) async fn publish(
+        self,
+        target: Option<&UserId>,
+        body: &[u8],
+        unit: Unit,
+    ) -> Result<Response, Error> {
+        let Self {
+            app,
+            subject,
+            key,
+            query,
+            ..
+        } = self;
         query?;
         let keyed = key.map(|key| KeyedPublish::new(key, target, body));
         if let Some(keyed) = &keyed
@@ -109,13 +142,19 @@ impl Publisher {
             return Ok(answer);
         }
         let share = app.publish_budget.reserve(body.len())?;
-        let cost = Cost { subject, events: 1, bytes: body.len() };
+        let cost = Cost {
+            subject,
+            events: 1,
+            bytes: body.len(),
+        };
         let outlives_caller = keyed.is_some() || unit.condition.is_some();
         let work = publish(app, share, cost, keyed, unit);
         if !outlives_caller {
             return work.await;
         }
-        tokio::spawn(traces::with_current_span(work)).await.unwrap_or_else(|error| Err(Error::unfinished_task(&error)))
+        tokio::spawn(traces::with_current_span(work))
+            .await
+            .unwrap_or_else(|error| Err(Error::unfinished_task(&error)))
     }
 }
 
@@ -128,19 +167,31 @@ async fn publish(
     keyed: Option<KeyedPublish>,
     unit: Unit,
 ) -> Result<Response, Error> {
-    let Unit { batch, condition, joins, draft } = unit;
+    let Unit {
+        batch,
+        condition,
+        joins,
+        draft,
+    } = unit;
     let in_flight = keyed.as_ref().map(|keyed| app.in_flight.add(keyed.key()));
     let charged = app.rates.publish(&cost);
     let is_charged = charged.is_ok();
     let admitted = charged.and_then(|standing| {
-        let pending = joins.map(|(room, user)| app.hub.presence().begin_join(&room, &user)).transpose();
+        let pending = joins
+            .map(|(room, user)| app.hub.presence().begin_join(&room, &user))
+            .transpose();
         let pending = pending.map_err(Error::membership_limit)?;
-        Ok((standing, pending, app.rates.name(&cost.subject, || is_new(&app, &batch))?))
+        Ok((
+            standing,
+            pending,
+            app.rates.name(&cost.subject, || is_new(&app, &batch))?,
+        ))
     });
     let (standing, _pending, is_name_charged) = match admitted {
         Ok(admitted) => admitted,
         Err(refused) => {
-            drop((share, batch, draft)); // nothing is held while the call waits for another one's answer
+            // nothing is held while the call waits for another one's answer
+            drop((share, batch, draft));
             let answer = answer_in_flight(&app, keyed, in_flight).await?;
             if answer.is_some() && is_charged {
                 app.rates.refund(&cost, false);
@@ -153,13 +204,19 @@ async fn publish(
         return Ok(answer(draft.complete(app.hub.head()), standing));
     }
     match (app.publish(batch, receipt, condition).await?, &keyed) {
-        (Published::New(id) | Published::Refused(id), _) => Ok(answer(draft.complete(id), standing)),
+        (Published::New(id) | Published::Refused(id), _) => {
+            Ok(answer(draft.complete(id), standing))
+        }
         (Published::Known(first, stored), Some(keyed)) => {
-            app.rates.refund(&cost, is_name_charged); // the call was in flight twice, and is charged once
+            // the call was in flight twice, and is charged once
+            app.rates.refund(&cost, is_name_charged);
             keyed.replay(first, &stored)
         }
         (Published::Full(_), _) => Err(Error::too_many_keys()),
-        (Published::Known(..), None) => Err(Error::new(Code::Internal, "The log knows a publish that has no key")),
+        (Published::Known(..), None) => Err(Error::new(
+            Code::Internal,
+            "The log knows a publish that has no key",
+        )),
     }
 }
 
@@ -170,7 +227,9 @@ async fn answer_in_flight(
     keyed: Option<KeyedPublish>,
     in_flight: Option<PublishInFlight>,
 ) -> Result<Option<Response>, Error> {
-    let (Some(keyed), Some(in_flight)) = (keyed, in_flight) else { return Ok(None) };
+    let (Some(keyed), Some(in_flight)) = (keyed, in_flight) else {
+        return Ok(None);
+    };
     in_flight.until_first_has_ended().await;
     keyed.look_up(app).await
 }
@@ -185,13 +244,20 @@ pub(crate) async fn publish_one(
 ) -> Result<EventId, Error> {
     let _share = app.publish_budget.reserve(bytes)?;
     let (subject, batch) = (RateSubject::of(by, &app.guard), vec![publication]);
-    let cost = Cost { subject, events: 1, bytes };
+    let cost = Cost {
+        subject,
+        events: 1,
+        bytes,
+    };
     app.rates.publish(&cost)?;
     app.rates.name(&cost.subject, || is_new(app, &batch))?;
     match app.publish(batch, None, None).await? {
         Published::New(id) | Published::Refused(id) => Ok(id),
         Published::Full(_) => Err(Error::too_many_keys()),
-        Published::Known(..) => Err(Error::new(Code::Internal, "The log knows a publish that has no key")),
+        Published::Known(..) => Err(Error::new(
+            Code::Internal,
+            "The log knows a publish that has no key",
+        )),
     }
 }
 

@@ -61,11 +61,19 @@ mod tests {
         let (notifier, _) = Notifier::from_variables(environment, 1);
         let mut config = Config::default();
         (config.http.port, config.http.host) = (0, Host::Listed(vec![Ipv4Addr::LOCALHOST.into()]));
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build().unwrap();
-        let server = Server::builder().config(config).notifier(notifier).build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .enable_all()
+            .build()
+            .unwrap();
+        let server = Server::builder()
+            .config(config)
+            .notifier(notifier)
+            .build()
+            .unwrap();
         runtime.spawn(server.run(std::future::pending()));
-        let mut alive =
-            std::iter::from_fn(|| next_message(&socket)).filter(|message| message.starts_with("WATCHDOG=1\n"));
+        let mut alive = std::iter::from_fn(|| next_message(&socket))
+            .filter(|message| message.starts_with("WATCHDOG=1\n"));
         assert!(alive.next().is_some());
 
         let (stuck, is_stuck) = mpsc::sync_channel(THREADS);
@@ -88,8 +96,8 @@ mod tests {
         assert_eq!(next_message(&socket), None);
         socket.set_read_timeout(None).unwrap();
         drop(go);
-        let mut alive =
-            std::iter::from_fn(|| next_message(&socket)).filter(|message| message.starts_with("WATCHDOG=1\n"));
+        let mut alive = std::iter::from_fn(|| next_message(&socket))
+            .filter(|message| message.starts_with("WATCHDOG=1\n"));
         assert!(alive.next().is_some());
     }
 }

@@ -18,7 +18,9 @@ where
 {
     loop {
         match AbortOnDropHandle::new(tokio::spawn(start())).await {
-            Err(ended) if ended.is_panic() => tracing::error!(task, "a task of the server panicked and is restarted"),
+            Err(ended) if ended.is_panic() => {
+                tracing::error!(task, "a task of the server panicked and is restarted");
+            }
             _ => return, // the task is done, or the runtime is shutting down
         }
         tokio::time::sleep(RESTART_DELAY).await;

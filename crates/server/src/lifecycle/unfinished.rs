@@ -31,11 +31,23 @@ impl Unfinished {
 
 impl fmt::Display for Unfinished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { streams, calls, connections, is_draining } = self;
+        let Self {
+            streams,
+            calls,
+            connections,
+            is_draining,
+        } = self;
         if (*streams, *calls, *connections) == (0, 0, 0) {
             return f.write_str("the journal, which had not stored everything yet");
         }
-        write!(f, "{streams} open streams, {calls} calls without an answer, {connections} connections")?;
-        if *is_draining { f.write_str("; the drain was not over, see DRAIN_SECONDS") } else { Ok(()) }
+        write!(
+            f,
+            "{streams} open streams, {calls} calls without an answer, {connections} connections"
+        )?;
+        if *is_draining {
+            f.write_str("; the drain was not over, see DRAIN_SECONDS")
+        } else {
+            Ok(())
+        }
     }
 }

@@ -154,7 +154,8 @@ pub(super) struct Connection {
     subscriptions: Vec<String>,
     topics: Vec<String>,
     last_event_id: String,
-    /// The number of bytes that are still to be sent to the stream; `null` while it receives events that it missed.
+    /// The number of bytes that are still to be sent to the stream; `null` while it receives events
+    /// that it missed.
     #[schema(required)]
     lag_bytes: Option<u64>,
 }
@@ -207,7 +208,8 @@ pub(super) struct Events {
     /// The `before` of the next older page. Only when reading backwards.
     #[serde(skip_serializing_if = "Option::is_none")]
     prev: Option<String>,
-    /// Whether this is the last page: there are no newer events, or no older ones when reading backwards.
+    /// Whether this is the last page: there are no newer events, or no older ones when reading
+    /// backwards.
     end: bool,
     /// Why some of the requested events are missing.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -219,7 +221,8 @@ pub(super) struct Erased {
     success: bool,
     message: String,
     topic: String,
-    /// The topic has no events at or before this id any more. A client that resumes at an earlier event gets a `reset`.
+    /// The topic has no events at or before this id any more. A client that resumes at an earlier
+    /// event gets a `reset`.
     floor: String,
 }
 
@@ -242,7 +245,8 @@ pub(super) struct Topics {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Topic {
     name: String,
-    /// The number of stored events that were published to it. Events of other topics that it also shows are counted there: a message under its room, not under `chat`.
+    /// The number of stored events that were published to it. Events of other topics that it also
+    /// shows are counted there: a message under its room, not under `chat`.
     events: u64,
     /// The size of these events in bytes.
     bytes: u64,

@@ -35,7 +35,11 @@ pub(super) enum NotificationType {
 #[schema(example = json!({"entity": "order", "action": "update", "data": {"id": 7, "state": "paid"}}))]
 pub(super) struct Update {
     /// The field may also be called `entityType`.
-    #[schema(min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$"
+    )]
     entity: String,
     action: Action,
     /// Any JSON. Numbers are passed on digit by digit.
@@ -57,7 +61,11 @@ pub(super) enum Action {
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"roomId": "general", "message": "Hi all"}))]
 pub(super) struct ChatMessage {
-    #[schema(min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$"
+    )]
     room_id: String,
     /// White space at both ends is removed before the length is checked.
     #[schema(min_length = 1, max_length = 4_000)]
@@ -82,7 +90,11 @@ pub(super) enum ChatType {
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"service": "database", "status": "degraded", "message": "Slow queries"}))]
 pub(super) struct StatusUpdate {
-    #[schema(min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$"
+    )]
     service: String,
     status: ServiceStatus,
     #[schema(min_length = 1, max_length = 10_000)]

@@ -20,7 +20,9 @@ pub(super) fn message() {}
 
 /// Join a room
 ///
-/// The room gets a message about it, unless the caller is a member already. A membership ends when the member leaves, or 60 s (`PRESENCE_GRACE`) after the member's last stream of the room has closed.
+/// The room gets a message about it, unless the caller is a member already. A membership ends when
+/// the member leaves, or 60 s (`PRESENCE_GRACE`) after the member's last stream of the room has
+/// closed.
 #[utoipa::path(
     post,
     path = "/chat/room/{roomId}/join",

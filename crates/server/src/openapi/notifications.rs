@@ -5,14 +5,16 @@ use super::bodies::Notification;
 
 /// Send a notification to one user, or to everybody
 ///
-/// With `targetUserId`, in the query or in the body, it goes to all connections of that user. Without it, it goes to everybody, which requires the role admin.
+/// With `targetUserId`, in the query or in the body, it goes to all connections of that user.
+/// Without it, it goes to everybody, which requires the role admin.
 #[utoipa::path(
     post,
     path = "/notifications/send",
     operation_id = "sendNotification",
     tag = "Notifications",
     params(
-        ("targetUserId" = Option<String>, Query, min_length = 1, description = "The id of the user to notify: 1–128 bytes of UTF-8 without control characters"),
+        ("targetUserId" = Option<String>, Query, min_length = 1, description = "The id of the \
+            user to notify: 1–128 bytes of UTF-8 without control characters"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "A key of the client's choice: if the call is repeated with the same key within 5 minutes, it publishes nothing and gets the first answer again"),
     ),
     request_body = Notification,

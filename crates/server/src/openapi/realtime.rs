@@ -5,14 +5,17 @@ use super::bodies::Update;
 
 /// Send an entity update to one user, or to everybody
 ///
-/// With `targetUserId`, in the query or in the body, it goes to all connections of that user. Without it, it goes to everybody, which requires the role admin. If the body has a `userId`, the caller's id replaces it in the event.
+/// With `targetUserId`, in the query or in the body, it goes to all connections of that user.
+/// Without it, it goes to everybody, which requires the role admin. If the body has a `userId`, the
+/// caller's id replaces it in the event.
 #[utoipa::path(
     post,
     path = "/realtime/update",
     operation_id = "updateEntity",
     tag = "Entity updates",
     params(
-        ("targetUserId" = Option<String>, Query, min_length = 1, description = "The id of the user to whom the update is sent"),
+        ("targetUserId" = Option<String>, Query, min_length = 1, description = "The id of the \
+            user to whom the update is sent"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "A key of the client's choice: if the call is repeated with the same key within 5 minutes, it publishes nothing and gets the first answer again"),
     ),
     request_body = Update,

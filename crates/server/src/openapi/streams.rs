@@ -10,8 +10,9 @@ use crate::auth::rule::Audience;
 use crate::stream_groups::{self, Group, Narrowing, Stream};
 
 /// The events that any stream may send in addition to its own, as a text.
-const ALWAYS: &str = "`heartbeat` at an interval; `reset` if not all missed events can be replayed; and at the end `draining`, \
-                      `revoked`, `expired`, `slow` or `busy`, which says why the stream ends and whether to reconnect";
+const ALWAYS: &str = "`heartbeat` at an interval; `reset` if not all missed events can be \
+                      replayed; and at the end `draining`, `revoked`, `expired`, `slow` or \
+                      `busy`, which says why the stream ends and whether to reconnect";
 
 /// A regular expression for the names of entities and rooms.
 const NAME: &str = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$";
@@ -20,21 +21,32 @@ const NAME: &str = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$";
 pub(super) fn paths(groups: &'static [Group]) -> impl Iterator<Item = (&'static str, PathItem)> {
     stream_groups::streams(groups).map(|(group, stream)| {
         let described = serde_json::from_value(json!({ "get": operation(group, stream) }));
-        (stream.path, described.expect("`operation` returns a valid operation"))
+        (
+            stream.path,
+            described.expect("`operation` returns a valid operation"),
+        )
     })
 }
 
 /// Returns the description of the parameter `topic` of `GET /events`: the patterns of all topics
 /// that it accepts.
 pub(super) fn topics_of_events(groups: &'static [Group]) -> String {
-    let rules = stream_groups::rules(groups).map(|(rule, _)| rule).filter(|rule| rule.publish != Audience::Server);
+    let rules = stream_groups::rules(groups)
+        .map(|(rule, _)| rule)
+        .filter(|rule| rule.publish != Audience::Server);
     let patterns: Vec<_> = rules.map(|rule| format!("`{}`", rule.pattern)).collect();
-    format!("One of {}. `*` stands for a name, and `{{me}}` for the caller's own id", patterns.join(", "))
+    format!(
+        "One of {}. `*` stands for a name, and `{{me}}` for the caller's own id",
+        patterns.join(", ")
+    )
 }
 
 fn operation(group: &Group, stream: &Stream) -> Value {
     let about = &stream.about;
-    let events: Vec<_> = std::iter::once(&"connected").chain(about.events).map(|event| format!("`{event}`")).collect();
+    let events: Vec<_> = std::iter::once(&"connected")
+        .chain(about.events)
+        .map(|event| format!("`{event}`"))
+        .collect();
     let parameters: Vec<_> = stream
         .narrowing
         .iter()
@@ -82,14 +94,16 @@ fn cursor_parameters() -> [Value; 2] {
         json!({
             "name": "Last-Event-ID",
             "in": "header",
-            "description": "The id of the last event that the client received. `earliest` replays all stored events",
+            "description": "The id of the last event that the client received. `earliest` replays \
+                            all stored events",
             "required": false,
             "schema": { "type": ["string", "null"] },
         }),
         json!({
             "name": "lastEventId",
             "in": "query",
-            "description": "The value of `Last-Event-ID`, for clients that can't set a header. May also be called `last_event_id` or `lastEventID`",
+            "description": "The value of `Last-Event-ID`, for clients that can't set a header. \
+                            May also be called `last_event_id` or `lastEventID`",
             "required": false,
             "schema": { "type": "string" },
         }),
@@ -100,6 +114,8 @@ fn security(audience: Audience) -> Value {
     match audience {
         Audience::Public => json!([{}, { "bearer": [] }, { "token": [] }]),
         Audience::Authenticated | Audience::Me => json!([{ "bearer": [] }, { "token": [] }]),
-        Audience::Admin | Audience::Server => json!([{ "bearer": ["admin"] }, { "token": ["admin"] }]),
+        Audience::Admin | Audience::Server => {
+            json!([{ "bearer": ["admin"] }, { "token": ["admin"] }])
+        }
     }
 }

@@ -36,10 +36,14 @@ pub(super) fn status() {}
     operation_id = "listConnections",
     tag = "Connections",
     params(
-        ("userId" = Option<String>, Query, min_length = 1, description = "Only the streams of this user"),
-        ("topic" = Option<String>, Query, min_length = 1, description = "Only the streams that follow this topic", example = "notifications"),
-        ("limit" = Option<u16>, Query, minimum = 1, maximum = 1_000, description = "The maximum number of streams in the answer; 1,000 by default"),
-        ("cursor" = Option<String>, Query, description = "The `next` of an earlier answer, to get the page after it"),
+        ("userId" = Option<String>, Query, min_length = 1, description = "Only the streams of \
+            this user"),
+        ("topic" = Option<String>, Query, min_length = 1, description = "Only the streams that \
+            follow this topic", example = "notifications"),
+        ("limit" = Option<u16>, Query, minimum = 1, maximum = 1_000, description = "The maximum \
+            number of streams in the answer; 1,000 by default"),
+        ("cursor" = Option<String>, Query, description = "The `next` of an earlier answer, to get \
+            the page after it"),
     ),
     responses((status = 200, description = "The streams, in the order in which they were opened", body = Connections)),
     security(("bearer" = ["admin"]), ("token" = ["admin"])),
@@ -80,7 +84,8 @@ pub(super) fn disconnect_user() {}
 
 /// End all streams of a user whose id cannot be part of a path
 ///
-/// Does what the call with the id in its path does. That call can't be used for every id: browsers remove `.` and `..` from paths, and some proxies decode `%2F`.
+/// Does what the call with the id in its path does. That call can't be used for every id: browsers
+/// remove `.` and `..` from paths, and some proxies decode `%2F`.
 #[utoipa::path(
     delete,
     path = "/system/users/connections",
@@ -100,14 +105,16 @@ pub(super) fn disconnect_named_user() {}
     path = "/system/stats",
     operation_id = "stats",
     tag = "Connections",
-    responses((status = 200, description = "The open streams, and the totals since the start of the server", body = Tally)),
+    responses((status = 200, description = "The open streams, and the totals since the start of \
+                                            the server", body = Tally)),
     security(),
 )]
 pub(super) fn stats() {}
 
 /// End all streams, then stop the server
 ///
-/// Does what SIGTERM does: the streams are ended one by one over `DRAIN_SECONDS`, and their clients are told to reconnect; then the server stops. A repeated call changes nothing.
+/// Does what SIGTERM does: the streams are ended one by one over `DRAIN_SECONDS`, and their clients
+/// are told to reconnect; then the server stops. A repeated call changes nothing.
 #[utoipa::path(
     post,
     path = "/system/drain",
@@ -120,7 +127,8 @@ pub(super) fn drain() {}
 
 /// Reload the settings
 ///
-/// Does what SIGHUP does: reads the flags, the environment, `.env` and `tidings.toml` again, and applies `LOG_LEVEL` and `CORS_ORIGIN`. A reload that is refused changes nothing.
+/// Does what SIGHUP does: reads the flags, the environment, `.env` and `tidings.toml` again, and
+/// applies `LOG_LEVEL` and `CORS_ORIGIN`. A reload that is refused changes nothing.
 #[utoipa::path(
     post,
     path = "/system/reload",

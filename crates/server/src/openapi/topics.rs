@@ -9,8 +9,10 @@ use super::answers::Topics;
     operation_id = "listTopics",
     tag = "Log",
     params(
-        ("limit" = Option<u16>, Query, minimum = 1, maximum = 1_000, description = "The maximum number of topics in the answer; 1,000 by default"),
-        ("cursor" = Option<String>, Query, description = "The `next` of an earlier answer, to get the page after it"),
+        ("limit" = Option<u16>, Query, minimum = 1, maximum = 1_000, description = "The maximum \
+            number of topics in the answer; 1,000 by default"),
+        ("cursor" = Option<String>, Query, description = "The `next` of an earlier answer, to get \
+            the page after it"),
     ),
     responses((status = 200, description = "The topics, in the order of their names", body = Topics)),
     security(("bearer" = ["admin"]), ("token" = ["admin"])),

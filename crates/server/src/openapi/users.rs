@@ -4,7 +4,8 @@ use super::answers::ErasedUser;
 
 /// Erase the topics of a user, and end the user's memberships
 ///
-/// Erases what was sent to this user alone. Messages that the user wrote in rooms belong to the rooms, and are erased with the topics of these. Open streams stay open.
+/// Erases what was sent to this user alone. Messages that the user wrote in rooms belong to the
+/// rooms, and are erased with the topics of these. Open streams stay open.
 #[utoipa::path(
     delete,
     path = "/users/{id}",

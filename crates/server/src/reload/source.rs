@@ -16,6 +16,9 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn new(loaded: &Loaded, read: Read) -> Self {
-        Self { read, in_use: Mutex::new(loaded.origins.clone()) }
+        Self {
+            read,
+            in_use: Mutex::new(loaded.origins.clone()),
+        }
     }
 }

@@ -21,11 +21,27 @@ use crate::times::rfc3339;
 /// path.
 const CALLS: [(&str, &str, &str); 32] = [
     ("notifications", "send", "POST /notifications/send"),
-    ("notifications", "broadcast", "POST /notifications/broadcast"),
+    (
+        "notifications",
+        "broadcast",
+        "POST /notifications/broadcast",
+    ),
     ("realtime", "update", "POST /realtime/update"),
-    ("realtime", "entityCreate", "POST /realtime/entity/:entity/create"),
-    ("realtime", "entityUpdate", "POST /realtime/entity/:entity/update"),
-    ("realtime", "entityDelete", "POST /realtime/entity/:entity/delete"),
+    (
+        "realtime",
+        "entityCreate",
+        "POST /realtime/entity/:entity/create",
+    ),
+    (
+        "realtime",
+        "entityUpdate",
+        "POST /realtime/entity/:entity/update",
+    ),
+    (
+        "realtime",
+        "entityDelete",
+        "POST /realtime/entity/:entity/delete",
+    ),
     ("chat", "sendMessage", "POST /chat/message"),
     ("chat", "joinRoom", "POST /chat/room/:roomId/join"),
     ("chat", "leaveRoom", "POST /chat/room/:roomId/leave"),
@@ -35,8 +51,16 @@ const CALLS: [(&str, &str, &str); 32] = [
     ("system", "updateStatus", "POST /system/status/update"),
     ("system", "connections", "GET /system/connections"),
     ("system", "disconnect", "DELETE /system/connections/:id"),
-    ("system", "disconnectUser", "DELETE /system/users/:userId/connections"),
-    ("system", "disconnectNamedUser", "DELETE /system/users/connections"),
+    (
+        "system",
+        "disconnectUser",
+        "DELETE /system/users/:userId/connections",
+    ),
+    (
+        "system",
+        "disconnectNamedUser",
+        "DELETE /system/users/connections",
+    ),
     ("system", "stats", "GET /system/stats"),
     ("system", "cleanup", "POST /system/cleanup"),
     ("system", "drain", "POST /system/drain"),
@@ -57,15 +81,18 @@ const CALLS: [(&str, &str, &str); 32] = [
 /// `GET /api`
 pub(crate) async fn api(State(app): State<Arc<App>>) -> Reply {
     let mut endpoints = Map::new();
-    let streams =
-        stream_groups::streams(app.groups).map(|(group, stream)| (group.name, stream.about.api, stream.call()));
+    let streams = stream_groups::streams(app.groups)
+        .map(|(group, stream)| (group.name, stream.about.api, stream.call()));
     let calls = CALLS.map(|(group, name, call)| (group, name, call.to_owned()));
     for (group, name, call) in streams.chain(calls) {
-        let group = endpoints.entry(group).or_insert_with(|| Value::Object(Map::new()));
+        let group = endpoints
+            .entry(group)
+            .or_insert_with(|| Value::Object(Map::new()));
         group[name] = call.into();
     }
     let mut authentication = json!({
-        "description": "Send a token as Authorization: Bearer, or as ?token= where no header can be set",
+        "description": "Send a token as Authorization: Bearer, or as ?token= where no header can \
+                        be set",
         "example": "Authorization: Bearer <token>",
         "tokenFormat": "a JWT (HS256, HS384 or HS512)",
     });
@@ -77,7 +104,8 @@ pub(crate) async fn api(State(app): State<Arc<App>>) -> Reply {
     Reply::json(&json!({
         "name": "Tidings",
         "version": VERSION,
-        "description": "Notifications, entity updates, chat rooms and status over Server-Sent Events",
+        "description": "Notifications, entity updates, chat rooms and status over Server-Sent \
+                        Events",
         "endpoints": endpoints,
         "authentication": authentication,
         "currentStats": current_stats(&app),
@@ -91,15 +119,25 @@ const OPENAPI: &str = include_str!("../../../../docs/openapi.json");
 
 /// `GET /openapi.json`
 pub(crate) async fn openapi(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    let content = app.pages.openapi.get_or_init(|| asset::Content::new(document(app.config.http.base_path.as_deref())));
-    asset::answer(&headers, "application/json; charset=utf-8", "no-cache", content)
+    let content = app
+        .pages
+        .openapi
+        .get_or_init(|| asset::Content::new(document(app.config.http.base_path.as_deref())));
+    asset::answer(
+        &headers,
+        "application/json; charset=utf-8",
+        "no-cache",
+        content,
+    )
 }
 
 /// Returns the `OpenAPI` document. Its paths are relative to the URL of its only server, which is
 /// the base path `base`, or `/`.
 fn document(base: Option<&str>) -> Bytes {
     match base {
-        Some(base) => OPENAPI.replacen(r#""url": "/""#, &format!(r#""url": {}"#, json!(base)), 1).into(),
+        Some(base) => OPENAPI
+            .replacen(r#""url": "/""#, &format!(r#""url": {}"#, json!(base)), 1)
+            .into(),
         None => Bytes::from_static(OPENAPI.as_bytes()),
     }
 }

@@ -31,8 +31,12 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 pub(crate) async fn message(publisher: Publisher, body: JsonBody) -> Result<Response, Error> {
     let message = Message::read(body.fields()?, &publisher.caller, &publisher.app.guard)?;
     let Event { id, publication } = message.event(publisher.app.now());
-    let draft = Draft::naming_event("Message sent successfully", |reply| reply.text("messageId", &id));
-    publisher.publish(None, body.bytes(), Unit::new(publication, draft)).await
+    let draft = Draft::naming_event("Message sent successfully", |reply| {
+        reply.text("messageId", &id)
+    });
+    publisher
+        .publish(None, body.bytes(), Unit::new(publication, draft))
+        .await
 }
 
 /// `POST /chat/room/{roomId}/join`
@@ -43,7 +47,12 @@ pub(crate) async fn join(publisher: Publisher, InPath(room): InPath) -> Result<R
     let (username, now) = (truncate_name(&publisher.caller.username), app.now());
     let draft = Draft::success(&format!("Successfully joined room {room}"), |reply| reply);
     let unit = Unit::new(announcement(room, username, "joined", now), draft)
-        .beside(members::record_of_join(room, &user, username, now.as_millisecond()))
+        .beside(members::record_of_join(
+            room,
+            &user,
+            username,
+            now.as_millisecond(),
+        ))
         .joining(topic_names::room(room), user);
     publisher.publish(None, &[], unit).await
 }
@@ -53,7 +62,11 @@ pub(crate) async fn leave(publisher: Publisher, InPath(room): InPath) -> Result<
     let app = &publisher.app;
     let room = room_to_publish_to(app, &publisher.caller, &room)?;
     let draft = Draft::success(&format!("Successfully left room {room}"), |reply| reply);
-    let unit = match app.members.find(&app.hub, &topic_names::room(room), &publisher.caller.id).await? {
+    let unit = match app
+        .members
+        .find(&app.hub, &topic_names::room(room), &publisher.caller.id)
+        .await?
+    {
         Some(member) => {
             let announcement = announcement(room, &member.username, "left", app.now());
             Unit::new(announcement, draft).beside(members::record_of_leave(room, &member))
@@ -80,7 +93,13 @@ pub(crate) async fn members(
             "connections": member.connections,
         })
     };
-    let members: Vec<_> = app.hub.presence().members(&topic).iter().map(member).collect();
+    let members: Vec<_> = app
+        .hub
+        .presence()
+        .members(&topic)
+        .iter()
+        .map(member)
+        .collect();
     Ok(Reply::json(&json!({ "members": members })))
 }
 
@@ -92,15 +111,24 @@ pub(crate) async fn typing(
 ) -> Result<Response, Error> {
     let room = room_to_publish_to(&app, &caller, &room)?;
     let subject = RateSubject::of((&caller).into(), &app.guard);
-    let standing = app.rates.publish(&Cost { subject, events: 1, bytes: 0 })?;
-    app.hub.publish_ephemeral(&message::typing(room, &caller, app.now()))?;
-    Ok(answer(Reply::success("Typing indicator sent", |reply| reply), standing))
+    let standing = app.rates.publish(&Cost {
+        subject,
+        events: 1,
+        bytes: 0,
+    })?;
+    app.hub
+        .publish_ephemeral(&message::typing(room, &caller, app.now()))?;
+    Ok(answer(
+        Reply::success("Typing indicator sent", |reply| reply),
+        standing,
+    ))
 }
 
 /// Returns the name of a room if `caller` may publish to it.
 fn room_to_publish_to<'a>(app: &App, caller: &Identity, room: &'a str) -> Result<&'a str, Error> {
     let room = checked_name("roomId", room)?;
-    app.guard.may_publish(caller.into(), &topic_names::room(room))?;
+    app.guard
+        .may_publish(caller.into(), &topic_names::room(room))?;
     Ok(room)
 }
 
@@ -109,14 +137,18 @@ fn room_to_publish_to<'a>(app: &App, caller: &Identity, room: &'a str) -> Result
 pub(crate) async fn end_memberships(app: Arc<App>) {
     let presence = app.hub.presence();
     if let Err(error) = app.members.loaded(&app.hub).await {
-        tracing::error!(%error, "the memberships in the form of version 0.1 can't be converted; the next join or leave tries again");
+        tracing::error!(%error, "the memberships in the form of version 0.1 can't be converted; \
+                                 the next join or leave tries again");
     }
     loop {
         let (topic, user) = presence.next_expired().await;
-        let Some(member) = presence.expired(&topic, &user) else { continue };
+        let Some(member) = presence.expired(&topic, &user) else {
+            continue;
+        };
         let room = room_of(&topic);
         if let Err(error) = end(&app, room, &member).await {
-            tracing::warn!(room, %error, "the end of a membership could not be written; the next attempt follows after another grace period");
+            tracing::warn!(room, %error, "the end of a membership could not be written; the next \
+                                          attempt follows after another grace period");
             tokio::time::sleep(RETRY_DELAY).await;
         }
         presence.renew(&topic, &user); // does nothing if the membership was ended
@@ -144,10 +176,13 @@ async fn end(app: &App, room: &str, member: &Member) -> Result<bool, Error> {
     app.members.loaded(&app.hub).await?;
     let announcement = announcement(room, &member.username, "left", app.now());
     let (record, condition) = members::record_of_leave(room, member);
-    let published = app.publish(vec![announcement, record], None, Some(condition)).await?;
+    let published = app
+        .publish(vec![announcement, record], None, Some(condition))
+        .await?;
     Ok(matches!(published, Published::New(_)))
 }
 
 fn room_of(topic: &TopicName) -> &str {
-    topic.as_str().rsplit('/').next().unwrap_or_default() // the name of a room contains no escape sequences
+    // the name of a room contains no escape sequences
+    topic.as_str().rsplit('/').next().unwrap_or_default()
 }

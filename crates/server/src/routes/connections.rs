@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 use tidings_edge::error::{Code, Error};
 use tidings_edge::query::{self, Name, Params};
 use tidings_edge::reply::Reply;
-use tidings_hub::{Connection, ConnectionId, Ended, Ending, EndingCause, Filter, RefusalReason, UserId};
+use tidings_hub::{
+    Connection, ConnectionId, Ended, Ending, EndingCause, Filter, RefusalReason, UserId,
+};
 use tidings_journal::TopicName;
 
 use super::{StreamCounts, current_stats};
@@ -46,7 +48,8 @@ pub(crate) fn counts_and_totals(app: &App) -> Value {
     let mut answer = json!(current_stats(app));
     answer["totalOpened"] = totals.opened.into();
     answer["opened"] = json!(totals.opened_by_kind);
-    answer["refused"] = by_reason(RefusalReason::ALL.map(|why| (why.as_str(), totals.refused(why))));
+    answer["refused"] =
+        by_reason(RefusalReason::ALL.map(|why| (why.as_str(), totals.refused(why))));
     answer["ended"] = by_reason(Ended::ALL.map(|how| (how.as_str(), totals.ended(how))));
     answer["closed"] = by_reason(app.connection_table.closed.all());
     answer
@@ -55,24 +58,46 @@ pub(crate) fn counts_and_totals(app: &App) -> Value {
 /// Returns an object with every reason, even if its count is zero, so that a monitoring system sees
 /// each number from the beginning.
 fn by_reason<const N: usize>(counts: [(&'static str, u64); N]) -> Value {
-    counts.into_iter().map(|(reason, count)| (reason.to_owned(), json!(count))).collect::<Map<_, _>>().into()
+    counts
+        .into_iter()
+        .map(|(reason, count)| (reason.to_owned(), json!(count)))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 /// `GET /system/connections`
-pub(crate) async fn list(State(app): State<Arc<App>>, _: Admin, params: Params) -> Result<Reply, Error> {
-    let topic = |text| topic_names::parse(text).map_err(|error| Error::field("topic", error.to_string()));
-    let serial =
-        |text: &str| text.parse().map_err(|_| Error::field("cursor", "must be the `next` of an earlier answer"));
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    _: Admin,
+    params: Params,
+) -> Result<Reply, Error> {
+    let topic =
+        |text| topic_names::parse(text).map_err(|error| Error::field("topic", error.to_string()));
+    let serial = |text: &str| {
+        text.parse()
+            .map_err(|_| Error::field("cursor", "must be the `next` of an earlier answer"))
+    };
     let filter = Filter {
-        user: params.get("userId").map(|text| user("userId", text)).transpose()?,
+        user: params
+            .get("userId")
+            .map(|text| user("userId", text))
+            .transpose()?,
         topic: params.get("topic").map(topic).transpose()?,
-        after: params.filled("cursor").map(serial).transpose()?.unwrap_or(0),
+        after: params
+            .filled("cursor")
+            .map(serial)
+            .transpose()?
+            .unwrap_or(0),
     };
     let limit = params.number("limit", 1..=MAX_PAGE, MAX_PAGE)?;
     let registry = app.hub.connections();
     let (page, more) = registry.list(&filter, limit);
-    let connections: Vec<_> = page.iter().map(|connection| describe(&app, connection)).collect();
-    let mut answer = json!({ "connections": connections, "stats": StreamCounts::from(registry.stats()) });
+    let connections: Vec<_> = page
+        .iter()
+        .map(|connection| describe(&app, connection))
+        .collect();
+    let mut answer =
+        json!({ "connections": connections, "stats": StreamCounts::from(registry.stats()) });
     if let Some(last) = page.last().filter(|_| more) {
         answer["next"] = last.serial.to_string().into();
     }
@@ -100,25 +125,45 @@ fn describe(app: &App, connection: &Connection) -> Value {
 }
 
 /// `DELETE /system/connections/{id}`
-pub(crate) async fn end(State(app): State<Arc<App>>, _: Admin, InPath(id): InPath) -> Result<Reply, Error> {
+pub(crate) async fn end(
+    State(app): State<Arc<App>>,
+    _: Admin,
+    InPath(id): InPath,
+) -> Result<Reply, Error> {
     let connection = ConnectionId::parse(&id).and_then(|id| app.hub.connections().get(id));
     let Some(connection) = connection else {
-        return Err(Error::new(Code::NotFound, "No such connection; it may have ended already"));
+        return Err(Error::new(
+            Code::NotFound,
+            "No such connection; it may have ended already",
+        ));
     };
     connection.end(disconnected());
-    Ok(Reply::success(&format!("Disconnected {}", connection.id), |reply| reply.value("ended", &1)))
+    Ok(Reply::success(
+        &format!("Disconnected {}", connection.id),
+        |reply| reply.value("ended", &1),
+    ))
 }
 
 /// `DELETE /system/users/{userId}/connections`
-pub(crate) async fn end_user(State(app): State<Arc<App>>, _: Admin, InPath(id): InPath) -> Result<Reply, Error> {
+pub(crate) async fn end_user(
+    State(app): State<Arc<App>>,
+    _: Admin,
+    InPath(id): InPath,
+) -> Result<Reply, Error> {
     Ok(end_streams_of(&app, &user("userId", &id)?))
 }
 
 /// `DELETE /system/users/connections?userId=`: ends the connections of a user, even if the id can't
 /// be part of a path. Browsers and proxies remove the segments `.` and `..` from a path, escaped or
 /// not (URL standard, section 4.1), and some proxies decode `%2F`.
-pub(crate) async fn end_named_user(State(app): State<Arc<App>>, _: Admin, params: Params) -> Result<Reply, Error> {
-    let id = params.get("userId").ok_or_else(|| Error::field("userId", "is required"))?;
+pub(crate) async fn end_named_user(
+    State(app): State<Arc<App>>,
+    _: Admin,
+    params: Params,
+) -> Result<Reply, Error> {
+    let id = params
+        .get("userId")
+        .ok_or_else(|| Error::field("userId", "is required"))?;
     Ok(end_streams_of(&app, &user("userId", id)?))
 }
 
@@ -133,19 +178,28 @@ fn end_streams_of(app: &App, user: &UserId) -> Reply {
 /// no effect.
 fn disconnected() -> Ending {
     let retry = Some(random_delay(Duration::from_secs(1), Duration::from_secs(5)));
-    Ending { cause: EndingCause::Disconnected, retry }
+    Ending {
+        cause: EndingCause::Disconnected,
+        retry,
+    }
 }
 
 /// `POST /system/drain`: begins the shutdown, as a signal does. A repeated call changes nothing.
-pub(crate) async fn drain(State(app): State<Arc<App>>, Admin(caller): Admin) -> (StatusCode, Reply) {
+pub(crate) async fn drain(
+    State(app): State<Arc<App>>,
+    Admin(caller): Admin,
+) -> (StatusCode, Reply) {
     let streams = app.hub.connections().stats().total;
     if app.phase() == Phase::Serving && !app.stop.is_cancelled() {
         tracing::info!(user = %caller.id, streams, "an administrator requested the shutdown");
     }
     app.stop.cancel();
     let seconds = app.config.lifecycle.drain.as_secs_f64();
-    let message = format!("Draining: {streams} streams are ended over {seconds} s, then the server stops");
-    let reply = Reply::success(&message, |reply| reply.value("streams", &streams).value("seconds", &seconds));
+    let message =
+        format!("Draining: {streams} streams are ended over {seconds} s, then the server stops");
+    let reply = Reply::success(&message, |reply| {
+        reply.value("streams", &streams).value("seconds", &seconds)
+    });
     (StatusCode::ACCEPTED, reply)
 }
 
@@ -154,6 +208,8 @@ pub(crate) async fn drain(State(app): State<Arc<App>>, Admin(caller): Admin) -> 
 pub(crate) async fn cleanup(State(app): State<Arc<App>>, _: Admin) -> Reply {
     let stats = current_stats(&app);
     Reply::success("Cleaned up 0 inactive connections", |reply| {
-        reply.value("statsBefore", &stats).value("statsAfter", &stats)
+        reply
+            .value("statsBefore", &stats)
+            .value("statsAfter", &stats)
     })
 }

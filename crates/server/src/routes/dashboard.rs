@@ -41,8 +41,13 @@ pub(crate) async fn report(app: Arc<App>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let watched =
-            app.hub.connections().stats().by_kind.iter().any(|(kind, count)| *kind == DASHBOARD && *count > 0);
+        let watched = app
+            .hub
+            .connections()
+            .stats()
+            .by_kind
+            .iter()
+            .any(|(kind, count)| *kind == DASHBOARD && *count > 0);
         if watched {
             let event = EventName::from_static("stats");
             let publication = Publication::new([topic_names::dashboard()], event, stats(&app));
@@ -59,7 +64,10 @@ fn stats(app: &App) -> String {
     let mut stats = counts_and_totals(app);
     let mut rooms = HashMap::<TopicName, Room>::new();
     for connection in app.hub.connections().all() {
-        for topic in connection.topics().filter(|topic| topic.as_str().starts_with(ROOM_PREFIX)) {
+        for topic in connection
+            .topics()
+            .filter(|topic| topic.as_str().starts_with(ROOM_PREFIX))
+        {
             rooms.entry(topic.clone()).or_default().streams += 1;
         }
     }
@@ -68,7 +76,8 @@ fn stats(app: &App) -> String {
     }
     let in_use = rooms.len();
     let mut rooms: Vec<_> = rooms.into_iter().collect();
-    let rank = |(topic, room): &(TopicName, Room)| (Reverse((room.streams, room.members)), topic.clone());
+    let rank =
+        |(topic, room): &(TopicName, Room)| (Reverse((room.streams, room.members)), topic.clone());
     // There may be very many rooms, so only those that are included are sorted.
     if in_use > MAX_ROOMS {
         rooms.select_nth_unstable_by_key(MAX_ROOMS, rank);
@@ -87,7 +96,11 @@ fn stats(app: &App) -> String {
     let (behind, most) = app.hub.connections().lag();
     stats["lag"] = json!({ "streams": behind, "mostBytes": most });
     stats["memory"] = resident_bytes().into();
-    stats["rooms"] = rooms.iter().map(|(topic, room)| room.describe(app, topic)).collect::<Vec<_>>().into();
+    stats["rooms"] = rooms
+        .iter()
+        .map(|(topic, room)| room.describe(app, topic))
+        .collect::<Vec<_>>()
+        .into();
     stats["roomsInUse"] = in_use.into();
     stats.to_string()
 }
@@ -103,7 +116,11 @@ impl Room {
     fn describe(&self, app: &App, topic: &TopicName) -> Value {
         let members = app.hub.presence().members(topic);
         let name = topic.as_str().strip_prefix(ROOM_PREFIX);
-        let first: Vec<_> = members.iter().take(MAX_MEMBERS).map(|member| &*member.username).collect();
+        let first: Vec<_> = members
+            .iter()
+            .take(MAX_MEMBERS)
+            .map(|member| &*member.username)
+            .collect();
         json!({ "room": name, "streams": self.streams, "members": self.members, "first": first })
     }
 }

@@ -36,49 +36,93 @@ pub(crate) const QUERY: &[Name] = &[
 const MAX_ID_CHARS: usize = 256;
 
 /// `GET /events`
-pub(crate) async fn list(State(app): State<Arc<App>>, parts: Parts, params: Params) -> Result<Reply, Error> {
-    let name = params.filled("topic").ok_or_else(|| Error::field("topic", "is required"))?;
-    let topic = topic_names::parse(name).map_err(|error| Error::field("topic", error.to_string()))?;
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    parts: Parts,
+    params: Params,
+) -> Result<Reply, Error> {
+    let name = params
+        .filled("topic")
+        .ok_or_else(|| Error::field("topic", "is required"))?;
+    let topic =
+        topic_names::parse(name).map_err(|error| Error::field("topic", error.to_string()))?;
     let credential = Credential::find(&parts.headers, parts.uri.query(), None, false);
     let visitor = extract::optional(&app, credential.as_ref(), &parts)?;
-    app.guard.may_list(&visitor, &topic).map_err(|denied| extract::denied(&app, &parts, denied))?;
+    app.guard
+        .may_list(&visitor, &topic)
+        .map_err(|denied| extract::denied(&app, &parts, denied))?;
     let limit = params.number("limit", 1..=1_000, 100)?;
-    refuse(&params, &["until"], "is only for erasing; use `before` or `limit` to bound a page")?;
+    refuse(
+        &params,
+        &["until"],
+        "is only for erasing; use `before` or `limit` to bound a page",
+    )?;
     match (params.filled("after"), params.filled("before")) {
-        (Some(_), Some(_)) => Err(Error::field("before", "can't be asked for together with `after`")),
+        (Some(_), Some(_)) => Err(Error::field(
+            "before",
+            "can't be asked for together with `after`",
+        )),
         (None, Some(before)) => list_before(&app, topic, before, limit).await,
         (after, None) => list_after(&app, topic, after, limit).await,
     }
 }
 
-async fn list_after(app: &App, topic: TopicName, after: Option<&str>, limit: usize) -> Result<Reply, Error> {
+async fn list_after(
+    app: &App,
+    topic: TopicName,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Reply, Error> {
     let after = match cursor::parse(after.unwrap_or_default()) {
         After::Now => After::Earliest,
         after => after,
     };
-    let place = app.hub.place(&after).await?; // may wait, so it comes before the permit, which other calls need
+    // may wait, so it comes before the permit, which other calls need
+    let place = app.hub.place(&after).await?;
     let _turn = app.unread_output.begin_page().await?;
     let history = app.hub.history_from(vec![topic], place, limit).await?;
     if history.gap == Some(ResetReason::Malformed) {
-        return Err(Error::field("after", "must be the id of an event, or `earliest`"));
+        return Err(Error::field(
+            "after",
+            "must be the id of an event, or `earliest`",
+        ));
     }
-    let answer = page(&history.entries).text("next", &history.next.to_string()).value("end", &history.end);
-    Ok(Reply::written(with_gap(answer, history.gap, history.oldest).finish()))
+    let answer = page(&history.entries)
+        .text("next", &history.next.to_string())
+        .value("end", &history.end);
+    Ok(Reply::written(
+        with_gap(answer, history.gap, history.oldest).finish(),
+    ))
 }
 
-async fn list_before(app: &App, topic: TopicName, before: &str, limit: usize) -> Result<Reply, Error> {
+async fn list_before(
+    app: &App,
+    topic: TopicName,
+    before: &str,
+    limit: usize,
+) -> Result<Reply, Error> {
     let before = match before {
         "latest" => Before::Latest,
         id => Before::Id(id.chars().take(MAX_ID_CHARS).collect()),
     };
     let place = app.hub.place_before(&before).await?;
     let _turn = app.unread_output.begin_page().await?;
-    let history = app.hub.history_before_place(vec![topic], place, limit).await?;
+    let history = app
+        .hub
+        .history_before_place(vec![topic], place, limit)
+        .await?;
     if history.gap == Some(ResetReason::Malformed) {
-        return Err(Error::field("before", "must be the id of an event, or `latest`"));
+        return Err(Error::field(
+            "before",
+            "must be the id of an event, or `latest`",
+        ));
     }
-    let answer = page(&history.entries).text("prev", &history.prev.to_string()).value("end", &history.end);
-    Ok(Reply::written(with_gap(answer, history.gap, history.oldest).finish()))
+    let answer = page(&history.entries)
+        .text("prev", &history.prev.to_string())
+        .value("end", &history.end);
+    Ok(Reply::written(
+        with_gap(answer, history.gap, history.oldest).finish(),
+    ))
 }
 
 /// Fails with `problem` if the query has one of `names`, which only the other method of this path
@@ -91,18 +135,37 @@ fn refuse(params: &Params, names: &[&'static str], problem: &str) -> Result<(), 
 }
 
 /// `DELETE /events`
-pub(crate) async fn erase(State(app): State<Arc<App>>, Admin(caller): Admin, params: Params) -> Result<Reply, Error> {
-    let name = params.filled("topic").ok_or_else(|| Error::field("topic", "is required"))?;
+pub(crate) async fn erase(
+    State(app): State<Arc<App>>,
+    Admin(caller): Admin,
+    params: Params,
+) -> Result<Reply, Error> {
+    let name = params
+        .filled("topic")
+        .ok_or_else(|| Error::field("topic", "is required"))?;
     let topic = TopicName::parse(name).map_err(|error| Error::field("topic", error.to_string()))?;
     if topic_names::is_internal(&topic) {
-        return Err(Error::field("topic", "is an internal topic of the server, which can't be erased"));
+        return Err(Error::field(
+            "topic",
+            "is an internal topic of the server, which can't be erased",
+        ));
     }
-    let until = params.filled("until").ok_or_else(|| Error::field("until", "is required"))?;
-    refuse(&params, &["after", "before", "limit"], "can't be used for erasing: everything up to `until` is erased")?;
+    let until = params
+        .filled("until")
+        .ok_or_else(|| Error::field("until", "is required"))?;
+    refuse(
+        &params,
+        &["after", "before", "limit"],
+        "can't be used for erasing: everything up to `until` is erased",
+    )?;
     let floor = erase_all(&app, vec![topic.clone()], until, "until").await?;
     tracing::info!(admin = %caller.id, %floor, "an administrator erased the events of a topic");
     let message = format!("Erased {topic} up to {until}");
-    Ok(Reply::success(&message, |reply| reply.text("topic", topic.as_str()).text("floor", &floor.to_string())))
+    Ok(Reply::success(&message, |reply| {
+        reply
+            .text("topic", topic.as_str())
+            .text("floor", &floor.to_string())
+    }))
 }
 
 /// Erases the topics `named`, and all topics whose events they also show, up to the event with the
@@ -114,12 +177,20 @@ pub(crate) async fn erase_all(
     until: &str,
     field: &'static str,
 ) -> Result<EventId, Error> {
-    let erasure = |topic| Erasure { below: stream_groups::prefix_shown_by(app.groups, &topic), topic };
+    let erasure = |topic| Erasure {
+        below: stream_groups::prefix_shown_by(app.groups, &topic),
+        topic,
+    };
     let until = until.chars().take(MAX_ID_CHARS).collect::<String>();
-    app.hub.erase(named.into_iter().map(erasure), &until).await.map_err(|error| match error {
-        EraseError::UnknownId(_) => Error::field(field, "must be the id of an event in this log"),
-        EraseError::Journal(error) => error.into(),
-    })
+    app.hub
+        .erase(named.into_iter().map(erasure), &until)
+        .await
+        .map_err(|error| match error {
+            EraseError::UnknownId(_) => {
+                Error::field(field, "must be the id of an event in this log")
+            }
+            EraseError::Journal(error) => error.into(),
+        })
 }
 
 fn page(entries: &[Arc<Entry>]) -> Object {
@@ -130,7 +201,10 @@ fn page(entries: &[Arc<Entry>]) -> Object {
 fn with_gap(answer: Object, gap: Option<ResetReason>, oldest: Option<EventId>) -> Object {
     let Some(gap) = gap else { return answer };
     let oldest = oldest.map(|oldest| oldest.to_string());
-    answer.value("gap", &serde_json::json!({ "reason": gap.as_str(), "oldest": oldest }))
+    answer.value(
+        "gap",
+        &serde_json::json!({ "reason": gap.as_str(), "oldest": oldest }),
+    )
 }
 
 fn event(entry: &Entry) -> String {

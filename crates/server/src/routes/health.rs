@@ -55,14 +55,23 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
         return Error::from(error).into_response();
     }
     // The folds read their topics just after the start. Nothing is delivered before they have.
-    if !matches!(tokio::time::timeout(STARTUP_WAIT, app.hub.folds_ready()).await, Ok(Ok(()))) {
-        let message = "The server has not read its own state from the log yet, and delivers nothing before that";
-        return Error::new(Code::JournalUnavailable, message).retry_after(Duration::from_secs(5)).into_response();
+    if !matches!(
+        tokio::time::timeout(STARTUP_WAIT, app.hub.folds_ready()).await,
+        Ok(Ok(()))
+    ) {
+        let message = "The server has not read its own state from the log yet, and delivers \
+                       nothing before that";
+        return Error::new(Code::JournalUnavailable, message)
+            .retry_after(Duration::from_secs(5))
+            .into_response();
     }
     // With `always`, events behind damage break the promise that no acknowledged event is lost. An
     // operator should know of it before clients rely on this server.
-    if app.config.journal.sync == Sync::Always && app.hub.vitals().disk.is_some_and(|disk| disk.cut > 0) {
-        let message = "The log has lost acknowledged events to damage; the server's own log says what to do";
+    if app.config.journal.sync == Sync::Always
+        && app.hub.vitals().disk.is_some_and(|disk| disk.cut > 0)
+    {
+        let message =
+            "The log has lost acknowledged events to damage; the server's own log says what to do";
         return Error::new(Code::JournalUnavailable, message).into_response();
     }
     Reply::json(&json!({ "status": "ok" })).into_response()
@@ -70,7 +79,10 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
 
 /// Whether damage was found in the log. The server then serves the undamaged rest.
 fn is_damaged(app: &App) -> bool {
-    app.hub.vitals().disk.is_some_and(|disk| disk.damaged > 0 || disk.cut > 0)
+    app.hub
+        .vitals()
+        .disk
+        .is_some_and(|disk| disk.damaged > 0 || disk.cut > 0)
 }
 
 fn status(app: &App) -> &'static str {

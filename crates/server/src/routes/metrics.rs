@@ -18,18 +18,29 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// `GET /metrics`
 pub(crate) async fn scrape(State(app): State<Arc<App>>, parts: Parts) -> Result<Response, Error> {
-    app.guard.may_scrape(&parts.headers).map_err(|refusal| charge(&app, &parts, refusal))?;
+    app.guard
+        .may_scrape(&parts.headers)
+        .map_err(|refusal| charge(&app, &parts, refusal))?;
     let counts = app.counts.clone();
     let _one_at_a_time = counts.writing.lock().await;
     // Writing blocks, because it counts the open files: one system call for every few hundred of
     // them.
     let written = tokio::task::spawn_blocking(move || metrics::write(app)).await;
     match written {
-        Ok(Ok(text)) => Ok(([(CONTENT_TYPE, OPEN_METRICS), (CACHE_CONTROL, "no-store")], text).into_response()),
-        Err(gone) if gone.is_cancelled() => Err(Error::new(Code::Draining, "The server is about to stop")),
+        Ok(Ok(text)) => Ok((
+            [(CONTENT_TYPE, OPEN_METRICS), (CACHE_CONTROL, "no-store")],
+            text,
+        )
+            .into_response()),
+        Err(gone) if gone.is_cancelled() => {
+            Err(Error::new(Code::Draining, "The server is about to stop"))
+        }
         Ok(Err(fmt::Error)) | Err(_) => {
             tracing::error!("the metrics could not be written");
-            Err(Error::new(Code::Internal, "The metrics could not be written"))
+            Err(Error::new(
+                Code::Internal,
+                "The metrics could not be written",
+            ))
         }
     }
 }

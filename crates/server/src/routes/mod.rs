@@ -33,7 +33,10 @@ pub(crate) async fn not_found(method: http::Method, uri: Uri) -> Error {
 
 /// The answer to a method that a path does not support. The router adds `Allow`.
 pub(crate) async fn method_not_allowed(method: http::Method, uri: Uri) -> Error {
-    Error::new(Code::MethodNotAllowed, format!("{} does not take {method}", uri.path()))
+    Error::new(
+        Code::MethodNotAllowed,
+        format!("{} does not take {method}", uri.path()),
+    )
 }
 
 /// The counts of open streams, in the fields that existing front ends know.
@@ -46,13 +49,26 @@ pub(crate) struct StreamCounts {
     connections_by_type: Vec<(&'static str, usize)>,
 }
 
-fn as_map<S: Serializer>(counts: &[(&'static str, usize)], serializer: S) -> Result<S::Ok, S::Error> {
+fn as_map<S: Serializer>(
+    counts: &[(&'static str, usize)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_map(counts.iter().copied())
 }
 
 impl From<Stats> for StreamCounts {
-    fn from(Stats { total, authenticated, by_kind }: Stats) -> Self {
-        Self { total_connections: total, authenticated_connections: authenticated, connections_by_type: by_kind }
+    fn from(
+        Stats {
+            total,
+            authenticated,
+            by_kind,
+        }: Stats,
+    ) -> Self {
+        Self {
+            total_connections: total,
+            authenticated_connections: authenticated,
+            connections_by_type: by_kind,
+        }
     }
 }
 

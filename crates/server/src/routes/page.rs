@@ -19,8 +19,9 @@ use crate::app::App;
 
 /// The content security policy of the page. The page may load scripts, styles and data only from
 /// this server. Inline code, other origins and embedding in a frame are forbidden.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' \
+                      data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'none'";
 
 /// The prefix of the files in the URLs of the built page.
 const FOLDER: &str = "./assets/";
@@ -40,9 +41,21 @@ struct File {
 
 static FILES: LazyLock<[File; 3]> = LazyLock::new(|| {
     [
-        File::new("app.js", "text/javascript; charset=utf-8", include_bytes!("../../../../web/dist/assets/app.js")),
-        File::new("app.css", "text/css; charset=utf-8", include_bytes!("../../../../web/dist/assets/app.css")),
-        File::new("icon.svg", "image/svg+xml", include_bytes!("../../../../web/dist/assets/icon.svg")),
+        File::new(
+            "app.js",
+            "text/javascript; charset=utf-8",
+            include_bytes!("../../../../web/dist/assets/app.js"),
+        ),
+        File::new(
+            "app.css",
+            "text/css; charset=utf-8",
+            include_bytes!("../../../../web/dist/assets/app.css"),
+        ),
+        File::new(
+            "icon.svg",
+            "image/svg+xml",
+            include_bytes!("../../../../web/dist/assets/icon.svg"),
+        ),
     ]
 });
 
@@ -51,13 +64,21 @@ impl File {
         let content = Content::new(Bytes::from_static(bytes));
         let (stem, extension) = name.split_once('.').unwrap_or((name, ""));
         let served = format!("{stem}-{}.{extension}", content.fingerprint());
-        Self { name, served, media_type, content }
+        Self {
+            name,
+            served,
+            media_type,
+            content,
+        }
     }
 }
 
 /// `GET /`
 pub(crate) async fn index(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    let content = app.pages.index.get_or_init(|| Content::new(page(app.config.http.base_path.as_deref()).into()));
+    let content = app
+        .pages
+        .index
+        .get_or_init(|| Content::new(page(app.config.http.base_path.as_deref()).into()));
     let mut response = asset::answer(&headers, "text/html; charset=utf-8", "no-cache", content);
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
@@ -70,13 +91,22 @@ pub(crate) async fn index(State(app): State<Arc<App>>, headers: HeaderMap) -> Re
 fn page(base: Option<&str>) -> String {
     let base = base.unwrap_or(".");
     FILES.iter().fold(INDEX.to_owned(), |page, file| {
-        page.replace(&format!("{FOLDER}{}", file.name), &format!("{base}/assets/{}", file.served))
+        page.replace(
+            &format!("{FOLDER}{}", file.name),
+            &format!("{base}/assets/{}", file.served),
+        )
     })
 }
 
 /// `GET /assets/{file}`
 pub(crate) async fn file(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Error> {
     let file = FILES.iter().find(|file| file.served == name);
-    let file = file.ok_or_else(|| Error::new(Code::NotFound, format!("Cannot GET /assets/{name}")))?;
-    Ok(asset::answer(&headers, file.media_type, "public, max-age=31536000, immutable", &file.content))
+    let file =
+        file.ok_or_else(|| Error::new(Code::NotFound, format!("Cannot GET /assets/{name}")))?;
+    Ok(asset::answer(
+        &headers,
+        file.media_type,
+        "public, max-age=31536000, immutable",
+        &file.content,
+    ))
 }

@@ -13,16 +13,25 @@ use crate::reload::{self, Reloaded};
 /// `POST /system/reload`
 pub(crate) async fn reload(State(app): State<Arc<App>>, _: Admin) -> Result<Reply, Error> {
     // A reload blocks, because it reads files.
-    let reloaded =
-        tokio::task::spawn_blocking(move || app.reload()).await.map_err(|error| Error::unfinished_task(&error))?;
+    let reloaded = tokio::task::spawn_blocking(move || app.reload())
+        .await
+        .map_err(|error| Error::unfinished_task(&error))?;
     match reloaded {
         Ok(reloaded) => {
-            let Reloaded { changed, needs_restart } = &reloaded;
+            let Reloaded {
+                changed,
+                needs_restart,
+            } = &reloaded;
             Ok(Reply::success(&reloaded.to_string(), |reply| {
-                reply.value("changed", changed).value("needsRestart", needs_restart)
+                reply
+                    .value("changed", changed)
+                    .value("needsRestart", needs_restart)
             }))
         }
         Err(error @ reload::Error::NoSource) => Err(Error::new(Code::NotFound, error.to_string())),
-        Err(error) => Err(Error::new(Code::ValidationFailed, format!("Nothing was reloaded: {error}"))),
+        Err(error) => Err(Error::new(
+            Code::ValidationFailed,
+            format!("Nothing was reloaded: {error}"),
+        )),
     }
 }

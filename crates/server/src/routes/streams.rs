@@ -17,7 +17,9 @@ use tidings_edge::error::Error;
 pub(crate) fn route(group: &'static Group, stream: &'static Stream) -> MethodRouter<Route> {
     let audience = group.audience(stream);
     if stream.is_narrowed_by_path() {
-        get(move |call: StreamCall, name: Result<InPath, Error>| open(stream, audience, call, Some(name)))
+        get(move |call: StreamCall, name: Result<InPath, Error>| {
+            open(stream, audience, call, Some(name))
+        })
     } else {
         get(move |call: StreamCall| open(stream, audience, call, None))
     }
@@ -30,13 +32,37 @@ async fn open(
     in_path: Option<Result<InPath, Error>>,
 ) -> Result<Response, Error> {
     let visitor = call.visitor()?;
-    call.guard().is_among(&visitor, audience).map_err(|denied| call.denied(denied))?;
+    call.guard()
+        .is_among(&visitor, audience)
+        .map_err(|denied| call.denied(denied))?;
     let in_path = in_path.transpose()?;
     let me = visitor.identity.as_ref().map(|me| &me.id);
-    let topics = stream.topics(me, call.params(), in_path.as_ref().map(|name| name.0.as_str()))?;
+    let topics = stream.topics(
+        me,
+        call.params(),
+        in_path.as_ref().map(|name| name.0.as_str()),
+    )?;
     for topic in &topics {
-        call.guard().may_read(&visitor, topic).map_err(|denied| call.denied(denied))?;
+        call.guard()
+            .may_read(&visitor, topic)
+            .map_err(|denied| call.denied(denied))?;
     }
-    let Stream { counted_as, retry, snapshot, pulse, .. } = *stream;
-    call.open(Spec { counted_as, topics, retry, snapshot, pulse }, visitor).await
+    let Stream {
+        counted_as,
+        retry,
+        snapshot,
+        pulse,
+        ..
+    } = *stream;
+    call.open(
+        Spec {
+            counted_as,
+            topics,
+            retry,
+            snapshot,
+            pulse,
+        },
+        visitor,
+    )
+    .await
 }

@@ -17,12 +17,21 @@ use crate::http::extract::Admin;
 const MAX_PAGE: usize = 1_000;
 
 /// The query parameters of `/system/topics`.
-pub(crate) const QUERY: &[Name] = &[query::TOKEN, Name::single(&["limit"]), Name::single(&["cursor"])];
+pub(crate) const QUERY: &[Name] = &[
+    query::TOKEN,
+    Name::single(&["limit"]),
+    Name::single(&["cursor"]),
+];
 
 /// `GET /system/topics`
-pub(crate) async fn list(State(app): State<Arc<App>>, _: Admin, params: Params) -> Result<Reply, Error> {
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    _: Admin,
+    params: Params,
+) -> Result<Reply, Error> {
     let name = |text: &str| {
-        TopicName::parse(text).map_err(|_| Error::field("cursor", "must be the `next` of an earlier answer"))
+        TopicName::parse(text)
+            .map_err(|_| Error::field("cursor", "must be the `next` of an earlier answer"))
     };
     let after = params.filled("cursor").map(name).transpose()?;
     let limit = params.number("limit", 1..=MAX_PAGE, MAX_PAGE)?;
@@ -38,6 +47,15 @@ pub(crate) async fn list(State(app): State<Arc<App>>, _: Admin, params: Params) 
     Ok(Reply::json(&answer))
 }
 
-fn describe((Holding { topic, events, bytes }, followers): &(Holding, usize)) -> Value {
+fn describe(
+    (
+        Holding {
+            topic,
+            events,
+            bytes,
+        },
+        followers,
+    ): &(Holding, usize),
+) -> Value {
     json!({ "name": topic.as_str(), "events": events, "bytes": bytes, "followers": followers })
 }

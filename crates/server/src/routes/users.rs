@@ -24,12 +24,21 @@ pub(crate) async fn erase(
     // disconnects.
     let work = tokio::spawn(async move {
         let rooms = chat::end_memberships_of(&app, &user).await?;
-        let erased = events::erase_all(&app, stream_groups::topics_of_user(app.groups, &user), &until, "id").await;
+        let erased = events::erase_all(
+            &app,
+            stream_groups::topics_of_user(app.groups, &user),
+            &until,
+            "id",
+        )
+        .await;
         erased.map(|_| (user, rooms))
     });
-    let (user, rooms) =
-        work.await.map_err(|_| Error::new(Code::JournalUnavailable, "The erasure was not completed"))??;
+    let (user, rooms) = work
+        .await
+        .map_err(|_| Error::new(Code::JournalUnavailable, "The erasure was not completed"))??;
     tracing::info!(admin = %caller.id, rooms, "an administrator erased the topics of a user");
     let message = format!("Erased the topics of {user}");
-    Ok(Reply::success(&message, |reply| reply.value("memberships", &rooms)))
+    Ok(Reply::success(&message, |reply| {
+        reply.value("memberships", &rooms)
+    }))
 }

@@ -27,8 +27,8 @@ pub struct Capacity {
 /// The process may have only this many file descriptors, so that no stream fits.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error(
-    "{0} file descriptors leave no room for streams: {RESERVED} are kept for the log, for calls and for health checks; raise \
-     the limit (`ulimit -Hn`, LimitNOFILE=)"
+    "{0} file descriptors leave no room for streams: {RESERVED} are kept for the log, for calls \
+     and for health checks; raise the limit (`ulimit -Hn`, LimitNOFILE=)"
 )]
 pub struct TooFewDescriptors(pub usize);
 
@@ -49,14 +49,16 @@ impl Capacity {
         let total = config.streams.max_connections.unwrap_or(fitting);
         let warning = if total > fitting {
             Some(format!(
-                "MAX_CONNECTIONS={total} is more than the {descriptors} file descriptors of this process allow ({fitting} streams): \
-                 streams beyond that wait instead of being answered with `busy`; raise the limit \
-                 (`ulimit -Hn`, LimitNOFILE=) or lower MAX_CONNECTIONS"
+                "MAX_CONNECTIONS={total} is more than the {descriptors} file descriptors of this \
+                 process allow ({fitting} streams): streams beyond that wait instead of being \
+                 answered with `busy`; raise the limit (`ulimit -Hn`, LimitNOFILE=) or lower \
+                 MAX_CONNECTIONS"
             ))
         } else if config.streams.max_connections.is_none() && fitting < FEW_STREAMS {
             Some(format!(
-                "only {fitting} streams fit: this process may have {descriptors} file descriptors, and {RESERVED} are kept for \
-                 everything else; raise the limit (`ulimit -Hn`, LimitNOFILE=)"
+                "only {fitting} streams fit: this process may have {descriptors} file \
+                 descriptors, and {RESERVED} are kept for everything else; raise the limit \
+                 (`ulimit -Hn`, LimitNOFILE=)"
             ))
         } else {
             None
@@ -64,15 +66,23 @@ impl Capacity {
         let limits = StreamLimits {
             total,
             per_user: config.streams.max_connections_per_user,
-            per_address: config.streams.max_connections_per_ip.unwrap_or_else(|| (total / 4).max(1)),
+            per_address: config
+                .streams
+                .max_connections_per_ip
+                .unwrap_or_else(|| (total / 4).max(1)),
         };
-        Ok(Self { descriptors, limits, warning })
+        Ok(Self {
+            descriptors,
+            limits,
+            warning,
+        })
     }
 }
 
 /// Raises the limit of open files and sockets as far as the system permits, and returns it.
 fn raise_limit() -> usize {
-    let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024); // the usual limit, if it can't be read
+    // the usual limit, if it can't be read
+    let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024);
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
@@ -84,9 +94,12 @@ fn raise_limit() -> usize {
 /// descriptors, or for [`MAX_TABLE_SLOTS`] of them.
 #[cfg(target_os = "linux")]
 pub(super) fn enlarge_table(descriptors: usize) {
-    let last = i32::try_from(descriptors.min(MAX_TABLE_SLOTS)).unwrap_or(i32::MAX).saturating_sub(1);
+    let last = i32::try_from(descriptors.min(MAX_TABLE_SLOTS))
+        .unwrap_or(i32::MAX)
+        .saturating_sub(1);
     if let Err(error) = rustix::io::fcntl_dupfd_cloexec(std::io::stderr(), last) {
-        tracing::debug!(%error, "the table of file descriptors can't be enlarged in advance and grows when it is full");
+        tracing::debug!(%error, "the table of file descriptors can't be enlarged in advance and \
+                                 grows when it is full");
     }
 }
 
@@ -110,8 +123,19 @@ mod tests {
     fn the_operator_is_warned_of_streams_that_do_not_fit() {
         assert_eq!(warning(None, 1_024), None);
         assert_eq!(warning(Some(10), 600), None);
-        assert!(warning(None, 1_000).unwrap().starts_with("only 488 streams fit"));
-        assert!(warning(Some(1_000), 1_024).unwrap().starts_with("MAX_CONNECTIONS=1000 is more than the 1024"));
-        assert!(matches!(Capacity::of(&Config::default(), RESERVED), Err(TooFewDescriptors(RESERVED))));
+        assert!(
+            warning(None, 1_000)
+                .unwrap()
+                .starts_with("only 488 streams fit")
+        );
+        assert!(
+            warning(Some(1_000), 1_024)
+                .unwrap()
+                .starts_with("MAX_CONNECTIONS=1000 is more than the 1024")
+        );
+        assert!(matches!(
+            Capacity::of(&Config::default(), RESERVED),
+            Err(TooFewDescriptors(RESERVED))
+        ));
     }
 }

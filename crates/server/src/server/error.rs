@@ -22,7 +22,10 @@ pub enum Error {
     #[error(transparent)]
     Io(#[from] std::io::Error),
     /// The clock shows a time at which neither the log nor tokens work.
-    #[error("the system's clock says {0}, which is before 1970 or after 9999; set the clock and start again")]
+    #[error(
+        "the system's clock says {0}, which is before 1970 or after 9999; set the clock and start \
+         again"
+    )]
     Clock(Timestamp),
     /// The limit of open files is too low.
     #[error(transparent)]
@@ -34,7 +37,9 @@ pub enum Error {
     #[error("the journal failed: {0}")]
     Journal(tidings_journal::Error),
     /// The task that delivers events to the streams has panicked.
-    #[error("the task that delivers events has panicked, so nothing is delivered any more; see the log")]
+    #[error(
+        "the task that delivers events has panicked, so nothing is delivered any more; see the log"
+    )]
     Runner,
     /// Streams or calls were left when the time for the shutdown was over.
     #[error("SHUTDOWN_TIMEOUT is over; unfinished: {0}")]

@@ -29,9 +29,12 @@ pub(super) fn open(settings: &config::Journal) -> Result<Arc<dyn Journal>, disk:
 /// know. The text is empty where the error needs no advice.
 pub(super) fn advice(error: &disk::OpenError) -> &'static str {
     match error {
-        disk::OpenError::InUse { .. } => "; stop the other server, or set DATA_DIR to another directory",
+        disk::OpenError::InUse { .. } => {
+            "; stop the other server, or set DATA_DIR to another directory"
+        }
         disk::OpenError::Io { .. } => {
-            "; set DATA_DIR to a directory that can be written, or JOURNAL=memory to keep nothing on disk"
+            "; set DATA_DIR to a directory that can be written, or JOURNAL=memory to keep nothing \
+             on disk"
         }
         _ => "",
     }
@@ -62,23 +65,36 @@ pub struct Ceiling {
 impl Ceiling {
     /// Returns the size that the settings ask for, or one that fits the disk.
     pub fn of(settings: &config::Journal) -> Self {
-        let setting = settings.max_bytes.map(|bytes| u64::try_from(bytes).unwrap_or(u64::MAX));
+        let setting = settings
+            .max_bytes
+            .map(|bytes| u64::try_from(bytes).unwrap_or(u64::MAX));
         let available = available(&settings.data_dir);
         let (bytes, warning) = ceiling(setting, disk::Retention::default().max_disk, available);
-        Self { bytes, available, warning }
+        Self {
+            bytes,
+            available,
+            warning,
+        }
     }
 }
 
 fn on_disk(settings: &config::Journal) -> disk::Retention {
     let default = disk::Retention::default();
-    let Ceiling { bytes: max_disk, warning, .. } = Ceiling::of(settings);
+    let Ceiling {
+        bytes: max_disk,
+        warning,
+        ..
+    } = Ceiling::of(settings);
     if let Some(warning) = warning {
         tracing::warn!(data_dir = %settings.data_dir.display(), "{warning}");
     }
     disk::Retention {
         rules: settings.keep.clone(),
         max_age: settings.max_age.or(default.max_age),
-        max_events: settings.max_events.and_then(|events| u64::try_from(events).ok()).unwrap_or(default.max_events),
+        max_events: settings
+            .max_events
+            .and_then(|events| u64::try_from(events).ok())
+            .unwrap_or(default.max_events),
         max_disk,
         max_topics: settings.max_topics,
         ..default
@@ -91,19 +107,24 @@ fn ceiling(setting: Option<u64>, max_bytes: u64, available: Option<u64>) -> (u64
     let min_bytes = disk::Retention::MIN_DISK_BYTES;
     let fitting = available.map_or(max_bytes, |available| max_bytes.min(available / 2));
     let chosen = setting.unwrap_or(fitting).max(min_bytes);
-    let warning = available.filter(|available| chosen > *available).map(|available| {
-        let or_lower = if chosen > min_bytes {
-            format!(", or lower JOURNAL_MAX_BYTES (at least {})", mebibytes(min_bytes))
-        } else {
-            String::new() // it is the minimum already
-        };
-        format!(
-            "the journal may take {}, but its disk has only {} for it: once the disk is full, nothing more is published; free \
-             some space{or_lower}",
-            mebibytes(chosen),
-            mebibytes(available),
-        )
-    });
+    let warning = available
+        .filter(|available| chosen > *available)
+        .map(|available| {
+            let or_lower = if chosen > min_bytes {
+                format!(
+                    ", or lower JOURNAL_MAX_BYTES (at least {})",
+                    mebibytes(min_bytes)
+                )
+            } else {
+                String::new() // it is the minimum already
+            };
+            format!(
+                "the journal may take {}, but its disk has only {} for it: once the disk is full, \
+             nothing more is published; free some space{or_lower}",
+                mebibytes(chosen),
+                mebibytes(available),
+            )
+        });
     (chosen, warning)
 }
 
@@ -116,14 +137,23 @@ pub fn mebibytes(bytes: u64) -> String {
 /// is on the same disk.
 pub fn nearest_existing(dir: &Path) -> Option<PathBuf> {
     let absolute = std::path::absolute(dir).ok()?;
-    absolute.ancestors().find(|above| above.is_dir()).map(Path::to_owned)
+    absolute
+        .ancestors()
+        .find(|above| above.is_dir())
+        .map(Path::to_owned)
 }
 
 /// Returns the bytes that the log in `dir` takes, plus those that are free on its disk.
 #[cfg(unix)]
 fn available(dir: &Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(&nearest_existing(dir)?).ok().filter(|disk| disk.f_blocks > 0)?; // 0: not a disk
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize).saturating_add(used_bytes(dir)))
+    let disk = rustix::fs::statvfs(&nearest_existing(dir)?)
+        .ok()
+        .filter(|disk| disk.f_blocks > 0)?; // 0: not a disk
+    Some(
+        disk.f_bavail
+            .saturating_mul(disk.f_frsize)
+            .saturating_add(used_bytes(dir)),
+    )
 }
 
 #[cfg(not(unix))]
@@ -154,7 +184,10 @@ mod tests {
     fn the_ceiling_is_the_setting_or_by_default_fits_the_disk() {
         assert_eq!(ceiling(None, 4 * GIB, Some(100 * GIB)), (4 * GIB, None));
         assert_eq!(ceiling(None, 4 * GIB, Some(3 * GIB)), (3 * GIB / 2, None));
-        assert_eq!(ceiling(Some(50 * GIB), 4 * GIB, Some(100 * GIB)), (50 * GIB, None));
+        assert_eq!(
+            ceiling(Some(50 * GIB), 4 * GIB, Some(100 * GIB)),
+            (50 * GIB, None)
+        );
         assert_eq!(ceiling(None, 4 * GIB, None), (4 * GIB, None));
     }
 
@@ -165,7 +198,11 @@ mod tests {
         insta::assert_snapshot!(warning.unwrap(), @"the journal may take 8192 MiB, but its disk has only 2048 MiB for it: once the disk is full, nothing more is published; free some space, or lower JOURNAL_MAX_BYTES (at least 256 MiB)");
         let (chosen, warning) = ceiling(None, 4 * GIB, Some(GIB / 8));
         assert_eq!(chosen, GIB / 4, "the minimum holds even if it does not fit");
-        assert!(warning.unwrap().ends_with("nothing more is published; free some space"));
+        assert!(
+            warning
+                .unwrap()
+                .ends_with("nothing more is published; free some space")
+        );
     }
 
     #[cfg(unix)]

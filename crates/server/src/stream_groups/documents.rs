@@ -12,7 +12,8 @@ use crate::auth::rule::Audience;
 use tidings_fresh as fresh;
 
 /// The lines before and after the table in the README.
-const BEGIN: &str = "<!-- `cargo xtask docs` writes this table from that of the stream groups. -->\n\n";
+const BEGIN: &str =
+    "<!-- `cargo xtask docs` writes this table from that of the stream groups. -->\n\n";
 const END: &str = "\n<!-- The end of that table. -->\n";
 
 /// Returns the table of streams for the README.
@@ -59,7 +60,10 @@ fn the_committed_streams_of_the_readme_are_fresh() {
     let readme = fresh::committed("README.md");
     let (before, rest) = readme.split_once(BEGIN).expect("the table's beginning");
     let (_, after) = rest.split_once(END).expect("the table's end");
-    fresh::assert_fresh("README.md", &format!("{before}{BEGIN}{}{END}{after}", table(GROUPS)));
+    fresh::assert_fresh(
+        "README.md",
+        &format!("{before}{BEGIN}{}{END}{after}", table(GROUPS)),
+    );
 }
 
 #[test]

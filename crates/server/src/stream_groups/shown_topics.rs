@@ -19,7 +19,9 @@ impl Stream {
         query: Result<&Params, Error>,
         in_path: Option<&str>,
     ) -> Result<Vec<TopicName>, Error> {
-        let Some(narrowing) = &self.narrowing else { return Ok(filled(self.shows, me, None).collect()) };
+        let Some(narrowing) = &self.narrowing else {
+            return Ok(filled(self.shows, me, None).collect());
+        };
         let names = match in_path {
             Some(name) => vec![fields::checked_name(narrowing.parameter, name)?],
             None => narrowing.names(query?)?,
@@ -28,7 +30,9 @@ impl Stream {
             return Ok(filled(self.shows, me, None).collect());
         }
         let shows = narrowing.shows.iter();
-        Ok(shows.flat_map(|shown| names.iter().filter_map(|name| fill(shown, me, Some(name)))).collect())
+        Ok(shows
+            .flat_map(|shown| names.iter().filter_map(|name| fill(shown, me, Some(name))))
+            .collect())
     }
 }
 
@@ -38,7 +42,9 @@ impl Narrowing {
     /// one is an error, because a page that lost the name must not follow everything.
     fn names<'a>(&self, query: &'a Params) -> Result<Vec<&'a str>, Error> {
         if self.max_names == 1 {
-            let name = query.get(self.parameter).map(|name| fields::checked_name(self.parameter, name));
+            let name = query
+                .get(self.parameter)
+                .map(|name| fields::checked_name(self.parameter, name));
             return name.into_iter().collect();
         }
         let mut names = Vec::new();
@@ -49,7 +55,10 @@ impl Narrowing {
                 names.push(name);
             }
             if names.len() > self.max_names {
-                return Err(Error::field(self.parameter, format!("must be at most {}", self.max_names)));
+                return Err(Error::field(
+                    self.parameter,
+                    format!("must be at most {}", self.max_names),
+                ));
             }
         }
         Ok(names)
@@ -63,14 +72,18 @@ fn filled(
     me: Option<&UserId>,
     name: Option<&str>,
 ) -> impl Iterator<Item = TopicName> {
-    patterns.iter().filter_map(move |pattern| fill(pattern, me, name))
+    patterns
+        .iter()
+        .filter_map(move |pattern| fill(pattern, me, name))
 }
 
 /// Returns the topics that only `user` may read, except those below an aggregate, which can't be
 /// listed: their common prefix is [`prefix_shown_by`] the aggregate.
 pub(crate) fn topics_of_user(groups: &'static [Group], user: &UserId) -> Vec<TopicName> {
     let own_rules = all_rules(groups).filter(|rule| rule.pattern.ends_with(ME));
-    own_rules.filter_map(|rule| fill(rule.pattern, Some(user), None)).collect()
+    own_rules
+        .filter_map(|rule| fill(rule.pattern, Some(user), None))
+        .collect()
 }
 
 /// Returns the prefix of the names of all topics whose events `topic` also shows. For `chat`, which
@@ -79,7 +92,11 @@ pub(crate) fn prefix_shown_by(groups: &'static [Group], topic: &TopicName) -> Op
     let rule = all_rules(groups).find(|rule| rule.governs(topic))?;
     // The pattern of the topics below has one fixed segment more, and then the placeholder.
     let segment = all_rules(groups).find_map(|other| {
-        let between = other.pattern.strip_prefix(rule.pattern)?.strip_prefix('/')?.strip_suffix(ANY)?;
+        let between = other
+            .pattern
+            .strip_prefix(rule.pattern)?
+            .strip_prefix('/')?
+            .strip_suffix(ANY)?;
         (between.matches('/').count() == 1).then_some(between)
     })?;
     Some(format!("{topic}/{segment}"))

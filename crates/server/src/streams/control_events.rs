@@ -42,7 +42,9 @@ impl Wording for ControlEvents {
             "resumedFrom": reset.resumed_from.to_string(),
             "oldest": reset.oldest.map(|oldest| oldest.to_string()),
         });
-        Event::new(EventName::from_static("reset"), data.to_string()).id(wire_id(reset.resumed_from)).encode()
+        Event::new(EventName::from_static("reset"), data.to_string())
+            .id(wire_id(reset.resumed_from))
+            .encode()
     }
 
     fn ending(&self, ending: &Ending) -> Frame {
@@ -51,12 +53,16 @@ impl Wording for ControlEvents {
         if let Some(retry) = ending.retry {
             data["retry"] = milliseconds(retry).into();
         }
-        Event::new(cause.event(), data.to_string()).retry(ending.retry).encode()
+        Event::new(cause.event(), data.to_string())
+            .retry(ending.retry)
+            .encode()
     }
 
     fn synced(&self, count: usize, at: EventId) -> Frame {
         let data = json!({ "count": count });
-        Event::new(EventName::from_static("synced"), data.to_string()).id(wire_id(at)).encode()
+        Event::new(EventName::from_static("synced"), data.to_string())
+            .id(wire_id(at))
+            .encode()
     }
 }
 
@@ -70,7 +76,10 @@ pub(crate) fn busy(reason: &str, retry: Duration, asked: &After) -> Frame {
         After::Id(text) if EventId::parse(text) == Err(IdError::Malformed) => None,
         asked => Id::parse(&asked.to_string()).ok(),
     };
-    Event::new(EventName::from_static("busy"), data.to_string()).id(cursor).retry(retry).encode()
+    Event::new(EventName::from_static("busy"), data.to_string())
+        .id(cursor)
+        .retry(retry)
+        .encode()
 }
 
 impl Connected<'_> {
@@ -95,7 +104,10 @@ impl Connected<'_> {
         // The cursor comes from the client. If it can't be written in an `id` line, it was
         // malformed and is not repeated.
         let id = self.cursor.and_then(|cursor| Id::parse(cursor).ok());
-        Event::new(EventName::from_static("connected"), data.to_string()).id(id).retry(self.retry).encode()
+        Event::new(EventName::from_static("connected"), data.to_string())
+            .id(id)
+            .retry(self.retry)
+            .encode()
     }
 
     /// Returns in how many milliseconds the stream ends with `expired`; `None` if it never does.

@@ -12,7 +12,9 @@ use http::{HeaderName, HeaderValue};
 use tidings_edge::accept_header;
 use tidings_edge::error::{Code, Error};
 use tidings_edge::query::{self, Params};
-use tidings_hub::{After, HeartbeatStyle, RefusalReason, Start, Subscribe, SubscribeError, Wording as _};
+use tidings_hub::{
+    After, HeartbeatStyle, RefusalReason, Start, Subscribe, SubscribeError, Wording as _,
+};
 use tidings_journal::TopicName;
 
 use crate::app::{App, Phase};
@@ -60,13 +62,23 @@ impl FromRequestParts<Route> for StreamCall {
 
     async fn from_request_parts(parts: &mut Parts, route: &Route) -> Result<Self, Self::Rejection> {
         let query = Params::read(parts.uri.query(), route.query);
-        Ok(Self { app: route.app.clone(), parts: parts.clone(), query })
+        Ok(Self {
+            app: route.app.clone(),
+            parts: parts.clone(),
+            query,
+        })
     }
 }
 
 impl Spec {
     pub(crate) fn new(counted_as: &'static [&'static str], topics: Vec<TopicName>) -> Self {
-        Self { counted_as, topics, retry: Duration::from_secs(3), snapshot: false, pulse: false }
+        Self {
+            counted_as,
+            topics,
+            retry: Duration::from_secs(3),
+            snapshot: false,
+            pulse: false,
+        }
     }
 }
 
@@ -102,11 +114,22 @@ impl StreamCall {
 
     fn credential(&self) -> Result<Option<Credential>, Refusal> {
         let (app, headers) = (&self.app, &self.parts.headers);
-        let credential = Credential::find(headers, self.parts.uri.query(), app.config.auth.cookie.as_deref(), true);
+        let credential = Credential::find(
+            headers,
+            self.parts.uri.query(),
+            app.config.auth.cookie.as_deref(),
+            true,
+        );
         let is_usable = |credential: &Credential| {
-            credential.is_usable(headers, |origin| app.origins.read().may_send_credentials(origin))
+            credential.is_usable(headers, |origin| {
+                app.origins.read().may_send_credentials(origin)
+            })
         };
-        if credential.as_ref().is_none_or(is_usable) { Ok(credential) } else { Err(Refusal::ForeignOrigin) }
+        if credential.as_ref().is_none_or(is_usable) {
+            Ok(credential)
+        } else {
+            Err(Refusal::ForeignOrigin)
+        }
     }
 
     /// Opens the stream for a visitor that may read all of its topics.
@@ -123,7 +146,13 @@ impl StreamCall {
             if !extract::is_head(&parts) {
                 app.hub.connections().refused(RefusalReason::Draining);
             }
-            return refuse(&app, &parts, &after, "draining", Error::draining(app.remaining_drain()));
+            return refuse(
+                &app,
+                &parts,
+                &after,
+                "draining",
+                Error::draining(app.remaining_drain()),
+            );
         }
         if extract::is_head(&parts) {
             return Ok(with_stream_head(Body::new(StreamBody::empty())));
@@ -141,7 +170,8 @@ impl StreamCall {
             user: identity.map(|identity| identity.id.clone()),
             counted_as: spec.counted_as,
             address,
-            limit_address: address.is_some_and(|address| !address.is_loopback() && !app.proxies.contains(address)),
+            limit_address: address
+                .is_some_and(|address| !address.is_loopback() && !app.proxies.contains(address)),
             heartbeat: style,
             expires_at_ms: identity
                 .and_then(|identity| identity.expires)
@@ -151,15 +181,22 @@ impl StreamCall {
             app.hub.connections().refused(RefusalReason::Journal);
             return refuse(&app, &parts, &after, "journal_unavailable", error.into());
         }
-        let (mut subscription, start) = match traces::in_span("subscribe", app.hub.subscribe(request)).await {
-            Ok(opened) => opened,
-            Err(SubscribeError::LimitReached(limit)) => {
-                return refuse(&app, &parts, &after, "too_many_connections", Error::stream_limit(limit));
-            }
-            Err(SubscribeError::Journal(error)) => {
-                return refuse(&app, &parts, &after, "journal_unavailable", error.into());
-            }
-        };
+        let (mut subscription, start) =
+            match traces::in_span("subscribe", app.hub.subscribe(request)).await {
+                Ok(opened) => opened,
+                Err(SubscribeError::LimitReached(limit)) => {
+                    return refuse(
+                        &app,
+                        &parts,
+                        &after,
+                        "too_many_connections",
+                        Error::stream_limit(limit),
+                    );
+                }
+                Err(SubscribeError::Journal(error)) => {
+                    return refuse(&app, &parts, &after, "journal_unavailable", error.into());
+                }
+            };
         note_start(&start, spec.snapshot);
         let now = app.now();
         let connected = Connected {
@@ -172,10 +209,16 @@ impl StreamCall {
             cursor: start.cursor.as_deref(),
             retry: spec.retry,
         };
-        let heartbeat = spec.pulse.then(|| ControlEvents.heartbeat(now.as_millisecond()));
+        let heartbeat = spec
+            .pulse
+            .then(|| ControlEvents.heartbeat(now.as_millisecond()));
         subscription.send_first([connected.frame()].into_iter().chain(heartbeat));
-        tracing::debug!(connection = %subscription.connection().id, kind = spec.counted_as[0], "a stream opened");
-        Ok(stream_response(StreamOutput::Everything(Box::new(subscription)), &parts))
+        tracing::debug!(connection = %subscription.connection().id, kind = spec.counted_as[0], "a \
+            stream opened");
+        Ok(stream_response(
+            StreamOutput::Everything(Box::new(subscription)),
+            &parts,
+        ))
     }
 }
 
@@ -183,7 +226,9 @@ impl StreamCall {
 fn note_start(start: &Start, snapshot: bool) {
     let start_kind = match start {
         Start { reset: Some(_), .. } => "reset",
-        Start { resumed: Some(_), .. } => "resumed",
+        Start {
+            resumed: Some(_), ..
+        } => "resumed",
         Start { .. } if snapshot => "snapshot",
         Start { .. } => "now",
     };
@@ -209,7 +254,9 @@ fn with_stream_head(body: Body) -> Response {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(
         CACHE_CONTROL,
-        HeaderValue::from_static("private, no-cache, no-store, must-revalidate, max-age=0, no-transform"),
+        HeaderValue::from_static(
+            "private, no-cache, no-store, must-revalidate, max-age=0, no-transform",
+        ),
     );
     headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     response
@@ -218,22 +265,32 @@ fn with_stream_head(body: Body) -> Response {
 /// Refuses a stream for a temporary reason. A browser's `EventSource` never reconnects after a
 /// status other than 200. Therefore a client that accepts `text/event-stream` by name gets a stream
 /// with a single event, which says when to come back.
-fn refuse(app: &App, parts: &Parts, after: &After, reason: &'static str, error: Error) -> Result<Response, Error> {
+fn refuse(
+    app: &App,
+    parts: &Parts,
+    after: &After,
+    reason: &'static str,
+    error: Error,
+) -> Result<Response, Error> {
     if app.config.streams.refusal != config::Refusal::Busy {
         return Err(error);
     }
     if !accept_header::names_event_stream(&parts.headers) {
         return Err(error.adding(
-            "; a client that sends `Accept: text/event-stream` gets a 200 and the event `busy`, which says when to \
-             come back",
+            "; a client that sends `Accept: text/event-stream` gets a 200 and the event `busy`, \
+             which says when to come back",
         ));
     }
     if extract::is_head(parts) {
         return Ok(with_stream_head(Body::new(StreamBody::empty())));
     }
     traces::set_attribute(traces::ERROR, reason);
-    let retry = random_delay(Duration::from_secs(1), Duration::from_secs(10)) + app.remaining_drain();
-    Ok(stream_response(StreamOutput::Once(control_events::busy(reason, retry, after)), parts))
+    let retry =
+        random_delay(Duration::from_secs(1), Duration::from_secs(10)) + app.remaining_drain();
+    Ok(stream_response(
+        StreamOutput::Once(control_events::busy(reason, retry, after)),
+        parts,
+    ))
 }
 
 #[cfg(test)]

@@ -6,13 +6,20 @@ use crate::reading::Reading;
 use crate::rule::{Choice, Optional};
 use crate::setting::{Section, Setting};
 
-const RULE: Optional<Choice<Mode>> =
-    Optional(Choice { of: &[("development", Mode::Development), ("production", Mode::Production)], note: "" });
+const RULE: Optional<Choice<Mode>> = Optional(Choice {
+    of: &[
+        ("development", Mode::Development),
+        ("production", Mode::Production),
+    ],
+    note: "",
+});
 const TITLE: &str = "Mode";
 
 /// The section with the settings that choose the mode.
-pub const SECTION: Section =
-    Section { title: TITLE, about: &["Which defaults apply, and how strict the server is at its start."] };
+pub const SECTION: Section = Section {
+    title: TITLE,
+    about: &["Which defaults apply, and how strict the server is at its start."],
+};
 
 /// Returns the rows of the section.
 pub fn rows() -> Vec<Setting> {
@@ -21,9 +28,12 @@ pub fn rows() -> Vec<Setting> {
             TITLE,
             "app_env",
             &[
-                "Whether the server is for development or for production. In production it listens on every address,",
-                "demo tokens are off, logs are JSON, and the server refuses to start with a missing or weak `JWT_SECRET`.",
-                "If `APP_ENV` is not set, `NODE_ENV` chooses the mode. If neither is set, the mode is development.",
+                "Whether the server is for development or for production. In production it \
+                 listens on every address,",
+                "demo tokens are off, logs are JSON, and the server refuses to start with a \
+                 missing or weak `JWT_SECRET`.",
+                "If `APP_ENV` is not set, `NODE_ENV` chooses the mode. If neither is set, the \
+                 mode is development.",
             ],
             &RULE,
             "",
@@ -47,10 +57,12 @@ impl Mode {
         let app = reading.take("app_env", &RULE, "")?;
         let mode = match app {
             Some(mode) => {
-                if mode == Self::Development && reading.peek("node_env", &RULE) == Some(Some(Self::Production)) {
+                if mode == Self::Development
+                    && reading.peek("node_env", &RULE) == Some(Some(Self::Production))
+                {
                     reading.warnings.push(
-                        "APP_ENV=development takes precedence over NODE_ENV=production: the defaults are those of development, \
-                         which include demo tokens"
+                        "APP_ENV=development takes precedence over NODE_ENV=production: the \
+                         defaults are those of development, which include demo tokens"
                             .to_owned(),
                     );
                 }

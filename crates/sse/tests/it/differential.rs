@@ -52,8 +52,16 @@ fn by_the_standard(stream: &[u8]) -> Outcome {
         if line.is_empty() {
             outcome.last_event_id.clone_from(&id);
             if let Some(data) = data.strip_suffix('\n') {
-                let name = if event_type.is_empty() { "message" } else { &event_type };
-                outcome.messages.push(Message { event: name.to_owned(), data: data.to_owned(), id: id.clone() });
+                let name = if event_type.is_empty() {
+                    "message"
+                } else {
+                    &event_type
+                };
+                outcome.messages.push(Message {
+                    event: name.to_owned(),
+                    data: data.to_owned(),
+                    id: id.clone(),
+                });
             }
             data.clear();
             event_type.clear();
@@ -85,13 +93,24 @@ fn by_sse_stream(pieces: &[&[u8]]) -> Outcome {
     let blocks: Vec<_> = SseByteStream::new(pieces).collect().now_or_never().unwrap();
     let mut outcome = Outcome::default();
     for block in blocks {
-        let Sse { event, data, id, retry } = block.unwrap();
-        outcome.last_event_id = id.unwrap_or(outcome.last_event_id);
-        outcome.reconnection_time = retry.map(Duration::from_millis).or(outcome.reconnection_time);
-        outcome.messages.extend(data.map(|data| Message {
-            event: event.filter(|name| !name.is_empty()).unwrap_or_else(|| "message".to_owned()),
+        let Sse {
+            event,
             data,
-            id: outcome.last_event_id.clone(),
+            id,
+            retry,
+        } = block.unwrap();
+        outcome.last_event_id = id.unwrap_or(outcome.last_event_id);
+        outcome.reconnection_time = retry
+            .map(Duration::from_millis)
+            .or(outcome.reconnection_time);
+        outcome.messages.extend(data.map(|data| {
+            Message {
+                event: event
+                    .filter(|name| !name.is_empty())
+                    .unwrap_or_else(|| "message".to_owned()),
+                data,
+                id: outcome.last_event_id.clone(),
+            }
         }));
     }
     outcome
@@ -119,7 +138,8 @@ proptest! {
 
 #[test]
 fn single_bytes_are_decoded_as_sse_stream_decodes_them() {
-    let stream = "\u{feff}: hi\r\n\r\nretry: 5\r\nid: é\r\n\r\nevent: a\rdata: 𝄞\rdata\r\rdata:x\nid:\n\n";
+    let stream =
+        "\u{feff}: hi\r\n\r\nretry: 5\r\nid: é\r\n\r\nevent: a\rdata: 𝄞\rdata\r\rdata:x\nid:\n\n";
     let bytes: Vec<_> = stream.as_bytes().chunks(1).collect();
     let outcome = by_decoder(&bytes);
     assert_eq!(outcome.messages.len(), 2);

@@ -10,7 +10,11 @@ use tidings_sse::{Decoded, Decoder, Event, EventName, Id, Message};
 use crate::{cuts, decode, pieces, tricky_bytes, tricky_text};
 
 fn message(event: &str, data: impl Into<String>, id: &str) -> Decoded {
-    Decoded::Event(Message { event: event.into(), data: data.into(), id: id.into() })
+    Decoded::Event(Message {
+        event: event.into(),
+        data: data.into(),
+        id: id.into(),
+    })
 }
 
 proptest! {
@@ -32,7 +36,8 @@ proptest! {
     }
 
     #[test]
-    fn a_valid_name_can_not_add_anything_to_its_event(text in prop_oneof![tricky_text(), "[ -~]{0,70}"]) {
+    fn a_valid_name_can_not_add_anything_to_its_event(text in prop_oneof![tricky_text(), "[ \
+        -~]{0,70}"]) {
         let alphabet = |c: char| c.is_ascii_alphanumeric() || "._:-".contains(c);
         let valid = (1..=64).contains(&text.chars().count()) && text.chars().all(alphabet);
         let name = EventName::parse(&text);
@@ -44,7 +49,8 @@ proptest! {
     }
 
     #[test]
-    fn a_valid_id_can_not_add_anything_to_its_event(text in prop_oneof![tricky_text(), "[ -~]{0,70}"]) {
+    fn a_valid_id_can_not_add_anything_to_its_event(text in prop_oneof![tricky_text(), "[ \
+        -~]{0,70}"]) {
         let alphabet = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         let valid = (1..=64).contains(&text.chars().count()) && text.chars().all(alphabet);
         let id = Id::parse(&text);
@@ -102,27 +108,48 @@ fn bytes_until_error<'a>(limit: usize, pieces: impl Iterator<Item = &'a [u8]>) -
 #[test]
 fn a_line_without_an_end_is_an_error() {
     let endless = iter::repeat(&b"xxxxxxxxxx"[..]);
-    assert_eq!(bytes_until_error(1_000, endless), (Error::Line { limit: 1_000 }, 1_010));
+    assert_eq!(
+        bytes_until_error(1_000, endless),
+        (Error::Line { limit: 1_000 }, 1_010)
+    );
 }
 
 #[test]
 fn a_whole_line_over_the_limit_is_refused_like_an_unfinished_one() {
     let items = decode(Decoder::with_limit(6), [&b"data:1\n\ndata:12\n\n"[..]]);
-    assert_eq!(items, [Ok(message("message", "1", "")), Err(Error::Line { limit: 6 })]);
+    assert_eq!(
+        items,
+        [
+            Ok(message("message", "1", "")),
+            Err(Error::Line { limit: 6 })
+        ]
+    );
 }
 
 #[test]
 fn an_event_without_an_end_is_an_error() {
     let endless = iter::repeat(&b"data\n"[..]);
     // Each line after the first adds one byte of data, which is its line break.
-    assert_eq!(bytes_until_error(1_000, endless), (Error::Data { limit: 1_000 }, 1_002 * 5));
+    assert_eq!(
+        bytes_until_error(1_000, endless),
+        (Error::Data { limit: 1_000 }, 1_002 * 5)
+    );
 }
 
 #[test]
 fn the_limit_of_data_counts_bytes_after_decoding() {
-    let items = decode(Decoder::with_limit(10), [&b"data:\xff\xff\xff\n\ndata:\xff\xff\xff\xff\n\n"[..]]);
+    let items = decode(
+        Decoder::with_limit(10),
+        [&b"data:\xff\xff\xff\n\ndata:\xff\xff\xff\xff\n\n"[..]],
+    );
     let replaced = "\u{fffd}\u{fffd}\u{fffd}";
-    assert_eq!(items, [Ok(message("message", replaced, "")), Err(Error::Data { limit: 10 })]);
+    assert_eq!(
+        items,
+        [
+            Ok(message("message", replaced, "")),
+            Err(Error::Data { limit: 10 })
+        ]
+    );
 }
 
 #[test]
@@ -138,7 +165,11 @@ fn an_id_that_is_too_long_is_an_error() {
 fn a_stream_of_keep_alive_comments_never_reaches_a_limit() {
     let items = decode(Decoder::with_limit(8), iter::repeat_n(&b":\n"[..], 10_000));
     assert_eq!(items.len(), 10_000);
-    assert!(items.iter().all(|item| *item == Ok(Decoded::Comment(String::new()))));
+    assert!(
+        items
+            .iter()
+            .all(|item| *item == Ok(Decoded::Comment(String::new())))
+    );
 }
 
 #[test]
@@ -154,6 +185,9 @@ fn a_retry_beyond_64_bits_is_ignored() {
     let mut decoder = Decoder::new();
     decoder.push(b"retry: 18446744073709551615\nretry: 18446744073709551616\nretry: 99999999999999999999999999\n");
     let longest = Duration::from_millis(u64::MAX);
-    assert_eq!(decoder.by_ref().collect::<Vec<_>>(), [Ok(Decoded::Retry(longest))]);
+    assert_eq!(
+        decoder.by_ref().collect::<Vec<_>>(),
+        [Ok(Decoded::Retry(longest))]
+    );
     assert_eq!(decoder.reconnection_time(), Some(longest));
 }

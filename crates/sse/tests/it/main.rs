@@ -61,8 +61,20 @@ fn tricky_text() -> impl Strategy<Value = String> {
         "retry: 10",
         "retry: +1",
     ]);
-    let marks =
-        select(vec![":", " ", "  ", ": ping", "\0", "\t", "\u{feff}", "é", "𝄞", "x", "7", "99999999999999999999"]);
+    let marks = select(vec![
+        ":",
+        " ",
+        "  ",
+        ": ping",
+        "\0",
+        "\t",
+        "\u{feff}",
+        "é",
+        "𝄞",
+        "x",
+        "7",
+        "99999999999999999999",
+    ]);
     let token = prop_oneof![
         6 => ends.prop_map(str::to_owned),
         6 => fields.prop_map(str::to_owned),
@@ -87,7 +99,9 @@ fn tricky_bytes() -> impl Strategy<Value = Vec<u8>> {
         b"",
     ]);
     vec((broken, tricky_text()), 0..4).prop_map(|parts| {
-        let parts = parts.into_iter().flat_map(|(broken, text)| [broken.to_vec(), text.into_bytes()]);
+        let parts = parts
+            .into_iter()
+            .flat_map(|(broken, text)| [broken.to_vec(), text.into_bytes()]);
         parts.collect::<Vec<_>>().concat()
     })
 }

@@ -31,12 +31,22 @@ fn event() -> impl Strategy<Value = Sent> {
             .encode();
         let data = data.replace("\r\n", "\n").replace('\r', "\n");
         let event = Some((name, data));
-        Sent { frame, retry, id, event }
+        Sent {
+            frame,
+            retry,
+            id,
+            event,
+        }
     })
 }
 
 fn comment() -> impl Strategy<Value = Sent> {
-    Just(Sent { frame: Frame::comment(), retry: None, id: None, event: None })
+    Just(Sent {
+        frame: Frame::comment(),
+        retry: None,
+        id: None,
+        event: None,
+    })
 }
 
 fn stream() -> impl Strategy<Value = Vec<Sent>> {
@@ -52,7 +62,11 @@ fn expected(stream: &[Sent]) -> Vec<Decoded> {
         position = sent.id.clone().unwrap_or(position);
         items.push(match sent.event.clone() {
             None => Decoded::Comment(String::new()),
-            Some((event, data)) => Decoded::Event(Message { event, data, id: position.clone() }),
+            Some((event, data)) => Decoded::Event(Message {
+                event,
+                data,
+                id: position.clone(),
+            }),
         });
     }
     items

@@ -20,19 +20,30 @@ impl Socket {
     /// # Errors
     /// Returns what is wrong with the name, as a text that can follow the name and a colon.
     pub(super) fn named(name: &OsStr) -> Result<Self, String> {
-        let to = match name.as_bytes() {
-            [b'/', ..] => SocketAddr::from_pathname(name).map_err(|error| error.to_string())?,
-            [b'@', rest @ ..] if !rest.is_empty() => abstract_name(rest)?,
-            _ => return Err("it is neither an absolute path nor the name of an abstract socket (`@name`)".to_owned()),
-        };
+        let to =
+            match name.as_bytes() {
+                [b'/', ..] => SocketAddr::from_pathname(name).map_err(|error| error.to_string())?,
+                [b'@', rest @ ..] if !rest.is_empty() => abstract_name(rest)?,
+                _ => return Err(
+                    "it is neither an absolute path nor the name of an abstract socket (`@name`)"
+                        .to_owned(),
+                ),
+            };
         let from = UnixDatagram::unbound().map_err(|error| error.to_string())?;
-        from.set_nonblocking(true).map_err(|error| error.to_string())?;
-        Ok(Self { from, to, name: name.to_string_lossy().into_owned() })
+        from.set_nonblocking(true)
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            from,
+            to,
+            name: name.to_string_lossy().into_owned(),
+        })
     }
 
     /// Sends one message. Fails at once if that would block.
     pub(super) fn send(&self, message: &str) -> io::Result<()> {
-        self.from.send_to_addr(message.as_bytes(), &self.to).map(drop)
+        self.from
+            .send_to_addr(message.as_bytes(), &self.to)
+            .map(drop)
     }
 
     pub(super) fn name(&self) -> &str {

@@ -13,7 +13,12 @@ fn connected(more: &[(&str, &str)]) -> (tempfile::TempDir, UnixDatagram, Notifie
 }
 
 fn read(environment: &[(&str, &str)]) -> (Notifier, Vec<String>) {
-    let value = |asked: &str| environment.iter().find(|(name, _)| *name == asked).map(|(_, value)| value.into());
+    let value = |asked: &str| {
+        environment
+            .iter()
+            .find(|(name, _)| *name == asked)
+            .map(|(_, value)| value.into())
+    };
     Notifier::from_variables(value, 7)
 }
 
@@ -32,29 +37,47 @@ fn each_change_is_sent_as_the_protocol_defines_it() {
     assert_eq!(received(&socket), "READY=1\nSTATUS=0 streams");
     notifier.reloading();
     let reloading = received(&socket);
-    let rest = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").expect(&reloading);
+    let rest = reloading
+        .strip_prefix("RELOADING=1\nMONOTONIC_USEC=")
+        .expect(&reloading);
     let (micros, status) = rest.split_once('\n').unwrap();
     assert!(micros.parse::<u64>().unwrap() > 0);
     assert_eq!(status, "STATUS=reading the settings again");
     notifier.reloaded(true, "1 stream");
-    assert_eq!(received(&socket), "READY=1\nSTATUS=1 stream; the last reload was refused, see the log");
+    assert_eq!(
+        received(&socket),
+        "READY=1\nSTATUS=1 stream; the last reload was refused, see the log"
+    );
     notifier.alive("2 streams");
-    assert_eq!(received(&socket), "STATUS=2 streams; the last reload was refused, see the log");
+    assert_eq!(
+        received(&socket),
+        "STATUS=2 streams; the last reload was refused, see the log"
+    );
     notifier.reloaded(false, "1 stream");
     assert_eq!(received(&socket), "READY=1\nSTATUS=1 stream");
     notifier.stopping(Duration::from_secs(31), "draining");
-    assert_eq!(received(&socket), "STOPPING=1\nEXTEND_TIMEOUT_USEC=31000000\nSTATUS=draining");
+    assert_eq!(
+        received(&socket),
+        "STOPPING=1\nEXTEND_TIMEOUT_USEC=31000000\nSTATUS=draining"
+    );
 }
 
 #[test]
 fn the_watchdog_gets_two_messages_within_its_limit_from_the_process_that_it_monitors() {
-    let (_directory, socket, notifier) = connected(&[("WATCHDOG_USEC", "6000000"), ("WATCHDOG_PID", "7")]);
+    let (_directory, socket, notifier) =
+        connected(&[("WATCHDOG_USEC", "6000000"), ("WATCHDOG_PID", "7")]);
     assert_eq!(notifier.interval(), Duration::from_secs(3));
     notifier.alive("well");
     assert_eq!(received(&socket), "WATCHDOG=1\nSTATUS=well");
     let interval = |more: &[(&str, &str)]| connected(more).2.interval();
-    assert_eq!(interval(&[("WATCHDOG_USEC", "6000000")]), Duration::from_secs(3));
-    assert_eq!(interval(&[("WATCHDOG_USEC", "6000000"), ("WATCHDOG_PID", "8")]), STATUS_INTERVAL);
+    assert_eq!(
+        interval(&[("WATCHDOG_USEC", "6000000")]),
+        Duration::from_secs(3)
+    );
+    assert_eq!(
+        interval(&[("WATCHDOG_USEC", "6000000"), ("WATCHDOG_PID", "8")]),
+        STATUS_INTERVAL
+    );
     assert_eq!(interval(&[("WATCHDOG_USEC", "1")]), MIN_STATUS_INTERVAL);
     assert_eq!(
         interval(&[("WATCHDOG_USEC", "18446744073709551615")]),
@@ -66,20 +89,42 @@ fn the_watchdog_gets_two_messages_within_its_limit_from_the_process_that_it_moni
 #[test]
 fn invalid_variables_cause_warnings_only() {
     assert!(!read(&[]).0.is_connected());
-    assert!(read(&[("NOTIFY_SOCKET", "")]).1.is_empty(), "an empty variable counts as not set");
+    assert!(
+        read(&[("NOTIFY_SOCKET", "")]).1.is_empty(),
+        "an empty variable counts as not set"
+    );
     let long = format!("/{}", "x".repeat(200));
-    for name in ["notify.sock", "@", "vsock:2:1234", "unix:/run/notify", "3", &long] {
+    for name in [
+        "notify.sock",
+        "@",
+        "vsock:2:1234",
+        "unix:/run/notify",
+        "3",
+        &long,
+    ] {
         let (notifier, warnings) = read(&[("NOTIFY_SOCKET", name), ("WATCHDOG_USEC", "no")]);
         assert!(!notifier.is_connected(), "{name}");
-        assert!(warnings.len() == 1 && warnings[0].starts_with(&format!("NOTIFY_SOCKET={name:?}: ")), "{warnings:?}");
+        assert!(
+            warnings.len() == 1 && warnings[0].starts_with(&format!("NOTIFY_SOCKET={name:?}: ")),
+            "{warnings:?}"
+        );
     }
-    for (name, value) in
-        [("WATCHDOG_USEC", "0"), ("WATCHDOG_USEC", "-1"), ("WATCHDOG_USEC", "3s"), ("WATCHDOG_PID", "me")]
-    {
-        let (notifier, warnings) = read(&[("NOTIFY_SOCKET", "/nowhere"), (name, value), ("WATCHDOG_USEC", "3000000")]);
+    for (name, value) in [
+        ("WATCHDOG_USEC", "0"),
+        ("WATCHDOG_USEC", "-1"),
+        ("WATCHDOG_USEC", "3s"),
+        ("WATCHDOG_PID", "me"),
+    ] {
+        let (notifier, warnings) = read(&[
+            ("NOTIFY_SOCKET", "/nowhere"),
+            (name, value),
+            ("WATCHDOG_USEC", "3000000"),
+        ]);
         assert_eq!(
             warnings,
-            [format!("{name}={value} is not a positive number; no messages are sent to the watchdog")]
+            [format!(
+                "{name}={value} is not a positive number; no messages are sent to the watchdog"
+            )]
         );
         assert!(notifier.is_connected());
         assert_eq!(notifier.interval(), STATUS_INTERVAL);
@@ -89,7 +134,10 @@ fn invalid_variables_cause_warnings_only() {
 #[test]
 fn a_status_is_one_line_and_is_truncated() {
     assert_eq!(status_line("a\nREADY=1\r\u{85}b"), "STATUS=a READY=1  b");
-    assert_eq!(status_line(&"ä".repeat(1_000)).len(), "STATUS=".len() + MAX_STATUS);
+    assert_eq!(
+        status_line(&"ä".repeat(1_000)).len(),
+        "STATUS=".len() + MAX_STATUS
+    );
 }
 
 #[test]

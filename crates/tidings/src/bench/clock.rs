@@ -14,7 +14,10 @@ pub(super) struct SteadyClock {
 impl SteadyClock {
     pub(super) fn start() -> Self {
         let at_start = u64::try_from(Clock::system().now().as_nanosecond()).unwrap_or_default();
-        Self { start: Instant::now(), at_start }
+        Self {
+            start: Instant::now(),
+            at_start,
+        }
     }
 
     pub(super) fn now(&self) -> u64 {

@@ -31,7 +31,9 @@ impl Rest {
     /// Keeps these bytes, unless they are too long to be the beginning of a marked time.
     fn keep(&mut self, rest: &[u8]) {
         self.length = 0;
-        if let (Some(kept), Ok(length)) = (self.bytes.get_mut(..rest.len()), u8::try_from(rest.len())) {
+        if let (Some(kept), Ok(length)) =
+            (self.bytes.get_mut(..rest.len()), u8::try_from(rest.len()))
+        {
             kept.copy_from_slice(rest);
             self.length = length;
         }
@@ -55,7 +57,9 @@ impl Finder {
             }
             let mut time = 0_u64;
             while let Some(digit) = bytes.get(end).filter(|byte| byte.is_ascii_digit()) {
-                time = time.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
+                time = time
+                    .saturating_mul(10)
+                    .saturating_add(u64::from(digit - b'0'));
                 end += 1;
             }
             if end == bytes.len() {
@@ -87,9 +91,19 @@ mod tests {
 
     #[test]
     fn only_marked_times_are_found() {
-        assert_eq!(found(&[br#"data: {"ts":12,"a":{"ts": 34}}"#, b"\n\n", br#"{"ts":5}"#]), [12, 34, 5]);
+        assert_eq!(
+            found(&[
+                br#"data: {"ts":12,"a":{"ts": 34}}"#,
+                b"\n\n",
+                br#"{"ts":5}"#
+            ]),
+            [12, 34, 5]
+        );
         assert_eq!(found(&[br#"{"ts":"x"},{"t":1,"sts":2}"#]), [0]);
-        assert_eq!(found(&[br#"{"ts":99999999999999999999999999999999999999999}"#]), [u64::MAX]);
+        assert_eq!(
+            found(&[br#"{"ts":99999999999999999999999999999999999999999}"#]),
+            [u64::MAX]
+        );
     }
 
     #[test]

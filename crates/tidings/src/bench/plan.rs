@@ -71,13 +71,20 @@ impl Plan {
         let address = plain(arguments.remote.url.clone())?;
         let mut headers = parse(&arguments.headers)?;
         let mut publish_headers = parse(&arguments.publish_headers)?;
-        let Callers { streams, publisher, users } = callers(arguments, &headers, connections);
+        let Callers {
+            streams,
+            publisher,
+            users,
+        } = callers(arguments, &headers, connections);
         authorize(&mut headers, streams)?;
         authorize(&mut publish_headers, publisher)?;
         let rooms = arguments.rooms.map(std::num::NonZeroU64::get);
 
         let streams = Request::get(&address, &arguments.path, headers)?;
-        ensure!(!streams.names(Variable::Time), "{{ts}} is the time of a publish, so no stream can have it");
+        ensure!(
+            !streams.names(Variable::Time),
+            "{{ts}} is the time of a publish, so no stream can have it"
+        );
         check_variables(&streams, users, rooms)?;
         let publishing = if arguments.connect_only {
             None
@@ -87,7 +94,11 @@ impl Plan {
             Some(publishing)
         };
         let processes = Processes::find(&arguments.pids)?;
-        let idle = if processes.is_empty() { Duration::ZERO } else { DEFAULT_IDLE };
+        let idle = if processes.is_empty() {
+            Duration::ZERO
+        } else {
+            DEFAULT_IDLE
+        };
         Ok(Self {
             address,
             streams,
@@ -122,14 +133,24 @@ fn publishing(
         request.names(Variable::Time),
         "there is no {{ts}} in --body: the published events could not be distinguished from others"
     );
-    ensure!(!arguments.duration.is_zero(), "--duration is 0; use --connect-only to publish nothing");
+    ensure!(
+        !arguments.duration.is_zero(),
+        "--duration is 0; use --connect-only to publish nothing"
+    );
     let target = match arguments.expect {
         Some(streams) => Target::Fixed(streams),
         None => target(&request, streams)?,
     };
     let rate = Some(arguments.rate).filter(|rate| *rate > 0.0);
     let (duration, pipeline) = (arguments.duration, arguments.pipeline.get());
-    Ok(Publishing { address, request, rate, duration, pipeline, target })
+    Ok(Publishing {
+        address,
+        request,
+        rate,
+        duration,
+        pipeline,
+        target,
+    })
 }
 
 /// Returns the streams that a publish should reach. If it names a user or a room, and the streams
@@ -144,7 +165,8 @@ fn target(publish: &Request, streams: &Request) -> anyhow::Result<Target> {
         (false, true) => Target::Room,
         (true, true) => {
             bail!(
-                "publishes name {{user}} and {{room}}; set the number of streams that each should reach with --expect"
+                "publishes name {{user}} and {{room}}; set the number of streams that each should \
+                 reach with --expect"
             )
         }
     })
@@ -155,22 +177,40 @@ fn target(publish: &Request, streams: &Request) -> anyhow::Result<Target> {
 /// with demo tokens, each stream as another user, because a server allows only a few streams per
 /// user.
 fn callers(arguments: &Arguments, headers: &[Header], connections: usize) -> Callers {
-    let Arguments { remote, anonymous, .. } = arguments;
+    let Arguments {
+        remote, anonymous, ..
+    } = arguments;
     let users = arguments.users.map(std::num::NonZeroU64::get);
     if *anonymous {
-        return Callers { streams: None, publisher: None, users };
+        return Callers {
+            streams: None,
+            publisher: None,
+            users,
+        };
     }
     let has_header = headers.iter().any(|header| header.is(&AUTHORIZATION));
     let token_of_user = "{token}".to_owned();
     match (remote.token().map(str::to_owned), users) {
-        (token, Some(_)) => Callers { streams: Some(token_of_user), publisher: token.or_else(|| demo(remote)), users },
-        (Some(token), None) => Callers { streams: Some(token.clone()), publisher: Some(token), users },
-        (None, None) if has_header || !remote.url.is_loopback() => {
-            Callers { streams: None, publisher: demo(remote), users }
-        }
-        (None, None) => {
-            Callers { streams: Some(token_of_user), publisher: demo(remote), users: Some(connections as u64) }
-        }
+        (token, Some(_)) => Callers {
+            streams: Some(token_of_user),
+            publisher: token.or_else(|| demo(remote)),
+            users,
+        },
+        (Some(token), None) => Callers {
+            streams: Some(token.clone()),
+            publisher: Some(token),
+            users,
+        },
+        (None, None) if has_header || !remote.url.is_loopback() => Callers {
+            streams: None,
+            publisher: demo(remote),
+            users,
+        },
+        (None, None) => Callers {
+            streams: Some(token_of_user),
+            publisher: demo(remote),
+            users: Some(connections as u64),
+        },
     }
 }
 
@@ -194,19 +234,30 @@ fn parse(headers: &[String]) -> anyhow::Result<Vec<Header>> {
 }
 
 /// Checks that the numbers of users and rooms are set if the request names one.
-fn check_variables(request: &Request, users: Option<u64>, rooms: Option<u64>) -> anyhow::Result<()> {
+fn check_variables(
+    request: &Request,
+    users: Option<u64>,
+    rooms: Option<u64>,
+) -> anyhow::Result<()> {
     for variable in [Variable::User, Variable::Token] {
         let name = variable.name();
-        ensure!(users.is_some() || !request.names(variable), "{name} needs --users, the number of users");
+        ensure!(
+            users.is_some() || !request.names(variable),
+            "{name} needs --users, the number of users"
+        );
     }
-    ensure!(rooms.is_some() || !request.names(Variable::Room), "{{room}} needs --rooms, the number of rooms");
+    ensure!(
+        rooms.is_some() || !request.names(Variable::Room),
+        "{{room}} needs --rooms, the number of rooms"
+    );
     Ok(())
 }
 
 fn plain(address: Address) -> anyhow::Result<Address> {
     ensure!(
         !address.is_https(),
-        "{address}: bench supports only http, because TLS would use most of its CPU time; name the server behind the TLS proxy"
+        "{address}: bench supports only http, because TLS would use most of its CPU time; name \
+         the server behind the TLS proxy"
     );
     Ok(address)
 }
@@ -214,10 +265,18 @@ fn plain(address: Address) -> anyhow::Result<Address> {
 /// Splits a URL into its address and its path, if it has one.
 fn split(url: &str) -> anyhow::Result<(Address, Option<String>)> {
     let authority = url.find("://").map_or(0, |at| at + 3);
-    let path = url[authority..].find(['/', '?']).map_or(url.len(), |at| authority + at);
+    let path = url[authority..]
+        .find(['/', '?'])
+        .map_or(url.len(), |at| authority + at);
     let (base, path) = url.split_at(path);
-    let address = base.parse().with_context(|| format!("--publish-url {url}"))?;
-    let path = if path.starts_with('?') { format!("/{path}") } else { path.to_owned() };
+    let address = base
+        .parse()
+        .with_context(|| format!("--publish-url {url}"))?;
+    let path = if path.starts_with('?') {
+        format!("/{path}")
+    } else {
+        path.to_owned()
+    };
     Ok((address, Some(path).filter(|path| path.len() > 1)))
 }
 
@@ -229,8 +288,11 @@ mod tests {
 
     fn plan(words: &[&str]) -> Result<Plan, String> {
         let command = Arguments::augment_args(Command::new("bench"));
-        let matches = command.try_get_matches_from([&["bench"], words].concat()).unwrap();
-        Plan::check(&Arguments::from_arg_matches(&matches).unwrap()).map_err(|error| format!("{error:#}"))
+        let matches = command
+            .try_get_matches_from([&["bench"], words].concat())
+            .unwrap();
+        Plan::check(&Arguments::from_arg_matches(&matches).unwrap())
+            .map_err(|error| format!("{error:#}"))
     }
 
     fn target_of(words: &[&str]) -> Target {
@@ -241,25 +303,49 @@ mod tests {
     fn a_publish_that_names_a_user_or_room_targets_the_streams_that_do() {
         assert_eq!(target_of(&[]), Target::All);
         let to_user = ["--publish-path=/notifications/send?targetUserId=bench-{user}"];
-        assert_eq!(target_of(&[&to_user[..], &["--users=5"]].concat()), Target::User);
+        assert_eq!(
+            target_of(&[&to_user[..], &["--users=5"]].concat()),
+            Target::User
+        );
         assert_eq!(target_of(&to_user), Target::User); // each stream has its own user
         assert_eq!(
-            target_of(&[&to_user[..], &["--users=5", "--header=Authorization: Bearer x"]].concat()),
+            target_of(
+                &[
+                    &to_user[..],
+                    &["--users=5", "--header=Authorization: Bearer x"]
+                ]
+                .concat()
+            ),
             Target::All
         );
-        assert_eq!(target_of(&[&to_user[..], &["--users=5", "--expect=7"]].concat()), Target::Fixed(7));
-        let to_room = ["--rooms=3", r#"--body={"roomId":"{room}","metadata":{"ts":{ts}}}"#];
+        assert_eq!(
+            target_of(&[&to_user[..], &["--users=5", "--expect=7"]].concat()),
+            Target::Fixed(7)
+        );
+        let to_room = [
+            "--rooms=3",
+            r#"--body={"roomId":"{room}","metadata":{"ts":{ts}}}"#,
+        ];
         assert_eq!(target_of(&to_room), Target::All);
-        assert_eq!(target_of(&[&to_room[..], &["--path=/chat/room/{room}/stream"]].concat()), Target::Room);
+        assert_eq!(
+            target_of(&[&to_room[..], &["--path=/chat/room/{room}/stream"]].concat()),
+            Target::Room
+        );
     }
 
     #[test]
     fn a_url_to_publish_to_may_have_a_path() {
         let parts = |url: &str| split(url).map(|(address, path)| (address.to_string(), path));
         let with_path = |path: &str| ("http://h:1".to_owned(), Some(path.to_owned()));
-        assert_eq!(parts("http://h:1/pub/{n}?a=b").unwrap(), with_path("/pub/{n}?a=b"));
+        assert_eq!(
+            parts("http://h:1/pub/{n}?a=b").unwrap(),
+            with_path("/pub/{n}?a=b")
+        );
         assert_eq!(parts("http://h:1?id=a").unwrap(), with_path("/?id=a"));
-        assert_eq!(parts("http://h:1/").unwrap(), ("http://h:1".to_owned(), None));
+        assert_eq!(
+            parts("http://h:1/").unwrap(),
+            ("http://h:1".to_owned(), None)
+        );
         assert!(parts("h:1/pub").is_err());
     }
 
@@ -276,7 +362,11 @@ mod tests {
         insta::assert_snapshot!(said(&["--publish-url=nope"]), @"--publish-url nope: an address must look like http://localhost:3000 or https://events.example.com/api");
         insta::assert_snapshot!(said(&["--duration=0s"]), @"--duration is 0; use --connect-only to publish nothing");
         insta::assert_snapshot!(said(&["--token=a\nb"]), @"the token contains characters that no token can contain");
-        let line = said(&["--path=/{user}{room}", "--rooms=1", "--publish-path=/{user}{room}"]);
+        let line = said(&[
+            "--path=/{user}{room}",
+            "--rooms=1",
+            "--publish-path=/{user}{room}",
+        ]);
         insta::assert_snapshot!(line, @"publishes name {user} and {room}; set the number of streams that each should reach with --expect");
     }
 }

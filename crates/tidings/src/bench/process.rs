@@ -30,8 +30,16 @@ impl Usage {
             .map(|(now, then)| now.saturating_sub(then) as f64);
         // The total is exact, but the parts are counted in ticks. So the total is divided in
         // proportion to the ticks.
-        let share = if user + system > 0.0 { user / (user + system) } else { 0.0 };
-        CpuTime { micros, user: micros * share, system: micros * (1.0 - share) }
+        let share = if user + system > 0.0 {
+            user / (user + system)
+        } else {
+            0.0
+        };
+        CpuTime {
+            micros,
+            user: micros * share,
+            system: micros * (1.0 - share),
+        }
     }
 }
 
@@ -39,7 +47,11 @@ impl Processes {
     /// Returns the CPU time of all processes together, or `None` if there are none or one has
     /// ended.
     pub(super) fn usage(&self) -> Option<Usage> {
-        let all = self.0.iter().map(Process::usage).collect::<Option<Vec<_>>>()?;
+        let all = self
+            .0
+            .iter()
+            .map(Process::usage)
+            .collect::<Option<Vec<_>>>()?;
         let sum = |sum: Usage, one: &Usage| Usage {
             nanos: sum.nanos + one.nanos,
             user: sum.user + one.user,
@@ -51,7 +63,11 @@ impl Processes {
     /// Returns their memory in bytes, with shared pages counted once, or `None` if there are no
     /// processes or one has ended.
     pub(super) fn memory(&self) -> Option<u64> {
-        let all = self.0.iter().map(Process::memory).collect::<Option<Vec<_>>>()?;
+        let all = self
+            .0
+            .iter()
+            .map(Process::memory)
+            .collect::<Option<Vec<_>>>()?;
         (!all.is_empty()).then(|| all.iter().sum())
     }
 
@@ -88,8 +104,9 @@ mod linux {
             let find = |pid: &i32| {
                 let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(*pid)).ok();
                 // There may be a clock for a number that is not the id of a process.
-                let process =
-                    clock.map(|clock| Process { pid: *pid, clock }).filter(|process| process.usage().is_some());
+                let process = clock
+                    .map(|clock| Process { pid: *pid, clock })
+                    .filter(|process| process.usage().is_some());
                 process.with_context(|| format!("there is no process {pid}"))
             };
             Ok(Self(pids.iter().map(find).collect::<anyhow::Result<_>>()?))
@@ -101,13 +118,27 @@ mod linux {
             let nanos = Duration::from(self.clock.now().ok()?).as_nanos();
             let stat = read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
             let (user, system) = ticks(&stat)?;
-            Some(Usage { nanos, user, system })
+            Some(Usage {
+                nanos,
+                user,
+                system,
+            })
         }
 
         pub(super) fn memory(&self) -> Option<u64> {
-            let proportional = || kibibytes(&read_to_string(format!("/proc/{}/smaps_rollup", self.pid)).ok()?, "Pss:");
+            let proportional = || {
+                kibibytes(
+                    &read_to_string(format!("/proc/{}/smaps_rollup", self.pid)).ok()?,
+                    "Pss:",
+                )
+            };
             // Only the owner of a process may read the file above.
-            let resident = || kibibytes(&read_to_string(format!("/proc/{}/status", self.pid)).ok()?, "VmRSS:");
+            let resident = || {
+                kibibytes(
+                    &read_to_string(format!("/proc/{}/status", self.pid)).ok()?,
+                    "VmRSS:",
+                )
+            };
             Some(proportional().or_else(resident)? * 1_024)
         }
     }
@@ -137,7 +168,10 @@ mod linux {
             assert!(own.usage().unwrap().since(before).micros > 0.0, "{work}");
             assert!(own.memory().unwrap() > 100_000);
             assert!(Processes::find(&[]).unwrap().usage().is_none());
-            assert_eq!(Processes::find(&[i32::MAX]).unwrap_err().to_string(), "there is no process 2147483647");
+            assert_eq!(
+                Processes::find(&[i32::MAX]).unwrap_err().to_string(),
+                "there is no process 2147483647"
+            );
             assert!(Processes::find(&[0]).is_err());
         }
 

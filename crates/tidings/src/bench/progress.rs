@@ -16,14 +16,18 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new() -> Self {
-        Self { terminal: std::io::stderr().is_terminal(), drawn: false }
+        Self {
+            terminal: std::io::stderr().is_terminal(),
+            drawn: false,
+        }
     }
 
     /// Shows the line. It must not contain foreign text, because it is not made safe for a
     /// terminal.
     pub(super) fn show(&mut self, line: &str) {
         if self.terminal {
-            let _ = write!(std::io::stderr(), "\r\x1b[K  {line}"); // the run continues if standard error is closed
+            // the run continues if standard error is closed
+            let _ = write!(std::io::stderr(), "\r\x1b[K  {line}");
             self.drawn = true;
         } else {
             say(line);

@@ -97,14 +97,20 @@ pub(super) fn start(
     stop: CancellationToken,
 ) -> anyhow::Result<oneshot::Receiver<anyhow::Result<()>>> {
     let (done, result) = oneshot::channel();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new().name("publisher".to_owned()).spawn(move || {
-        let run = async {
-            let mut publisher = Publisher::new(work, published).await?;
-            stop.run_until_cancelled(publisher.run()).await.unwrap_or(Ok(()))
-        };
-        let _ = done.send(runtime.block_on(run)); // the receiver is gone if the run was interrupted
-    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    std::thread::Builder::new()
+        .name("publisher".to_owned())
+        .spawn(move || {
+            let run = async {
+                let mut publisher = Publisher::new(work, published).await?;
+                stop.run_until_cancelled(publisher.run())
+                    .await
+                    .unwrap_or(Ok(()))
+            };
+            let _ = done.send(runtime.block_on(run)); // the receiver is gone if the run was interrupted
+        })?;
     Ok(result)
 }
 
@@ -112,7 +118,9 @@ impl Audience {
     fn of(&self, number: u64) -> u64 {
         match self {
             Self::Fixed(streams) => *streams,
-            Self::InTurn(streams) => usize::try_from(number % streams.len() as u64).map_or(0, |group| streams[group]),
+            Self::InTurn(streams) => {
+                usize::try_from(number % streams.len() as u64).map_or(0, |group| streams[group])
+            }
         }
     }
 }
@@ -165,7 +173,9 @@ impl Publisher {
             none => none.insert(connect(self.work.target).await?),
         };
         let written = timeout(ANSWER_TIMEOUT, socket.write_all(&self.out)).await;
-        Ok(written.context("the server read no publish for 30 s")?.is_ok())
+        Ok(written
+            .context("the server read no publish for 30 s")?
+            .is_ok())
     }
 
     /// Writes the publishes that are due to `out`. Returns the time of the next one, or `None` if
@@ -184,9 +194,15 @@ impl Publisher {
             });
             let (users, rooms) = self.work.groups;
             let time = self.work.clock.now();
-            self.work
-                .request
-                .write(&mut self.out, &Values { number, user: number % users, room: number % rooms, time });
+            self.work.request.write(
+                &mut self.out,
+                &Values {
+                    number,
+                    user: number % users,
+                    room: number % rooms,
+                    time,
+                },
+            );
             self.in_flight.push_back(number);
         }
     }
@@ -198,8 +214,13 @@ impl Publisher {
             return Some(self.start);
         }
         let after = match rate {
-            #[expect(clippy::cast_precision_loss, reason = "2^53 publishes are never reached")]
-            Some(rate) => Duration::try_from_secs_f64(self.next as f64 / rate).unwrap_or(Duration::MAX),
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "2^53 publishes are never reached"
+            )]
+            Some(rate) => {
+                Duration::try_from_secs_f64(self.next as f64 / rate).unwrap_or(Duration::MAX)
+            }
             None => self.start.elapsed(),
         };
         let late = self.start.elapsed().saturating_sub(MAX_LATENESS);
@@ -211,15 +232,20 @@ impl Publisher {
     fn take_answers(&mut self, ended: bool) -> anyhow::Result<bool> {
         let mut taken = 0;
         let mut closes = false;
-        while let (false, Some(answer)) =
-            (closes || self.in_flight.is_empty(), answer::read(&self.answers[taken..], ended)?)
-        {
+        while let (false, Some(answer)) = (
+            closes || self.in_flight.is_empty(),
+            answer::read(&self.answers[taken..], ended)?,
+        ) {
             taken += answer.length;
             closes = answer.closes;
             self.losses = 0;
-            let Some(number) = self.in_flight.pop_front() else { break };
+            let Some(number) = self.in_flight.pop_front() else {
+                break;
+            };
             if answer.status.is_success() {
-                self.published.wanted.fetch_add(self.work.audience.of(number), Relaxed);
+                self.published
+                    .wanted
+                    .fetch_add(self.work.audience.of(number), Relaxed);
             } else {
                 self.published.failed.lock().add(|| answer.refusal());
             }
@@ -229,7 +255,9 @@ impl Publisher {
             self.answers.clear(); // such as a 408 on an idle connection
         }
         if taken > 0 {
-            self.published.nanos.store(u64::try_from(self.start.elapsed().as_nanos())?, Relaxed);
+            self.published
+                .nanos
+                .store(u64::try_from(self.start.elapsed().as_nanos())?, Relaxed);
         }
         if closes {
             self.again.extend(self.in_flight.drain(..).rev());
@@ -246,7 +274,9 @@ impl Publisher {
             return Ok(()); // it was idle, or the server had announced its end
         }
         let mut failed = self.published.failed.lock();
-        self.in_flight.drain(..).for_each(|_| failed.add(|| "the connection was closed before the answer".to_owned()));
+        self.in_flight
+            .drain(..)
+            .for_each(|_| failed.add(|| "the connection was closed before the answer".to_owned()));
         self.losses += 1;
         if self.losses > MAX_LOST_CONNECTIONS {
             bail!("the server closes each connection without answering a publish");
@@ -264,7 +294,9 @@ async fn read(socket: &mut Option<TcpStream>, answers: &mut Vec<u8>) -> bool {
 }
 
 async fn connect(target: SocketAddr) -> anyhow::Result<TcpStream> {
-    let socket = TcpStream::connect(target).await.context("no connection to publish on")?;
+    let socket = TcpStream::connect(target)
+        .await
+        .context("no connection to publish on")?;
     socket.set_nodelay(true)?;
     Ok(socket)
 }

@@ -3,7 +3,8 @@
 
 use anyhow::{bail, ensure};
 use http::header::{
-    ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, USER_AGENT,
+    ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING,
+    USER_AGENT,
 };
 use http::{HeaderName, HeaderValue, Method, Uri};
 use tidings_client::Address;
@@ -38,17 +39,26 @@ impl Header {
     pub(super) fn new(name: HeaderName, value: &str) -> anyhow::Result<Self> {
         let value = Template::parse(value);
         let sample = HeaderValue::from_str(&value.fill(&Values::default(), Context::Plain));
-        ensure!(sample.is_ok(), "the value of the header {name} contains characters that are not allowed there");
+        ensure!(
+            sample.is_ok(),
+            "the value of the header {name} contains characters that are not allowed there"
+        );
         if [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION].contains(&name) {
-            bail!("the header {name} can't be set: this command itself sets connections and lengths");
+            bail!(
+                "the header {name} can't be set: this command itself sets connections and lengths"
+            );
         }
         Ok(Self { name, value })
     }
 
     /// Parses `Name: value`.
     pub(super) fn parse(text: &str) -> anyhow::Result<Self> {
-        let parts = text.split_once(':').map(|(name, value)| (name.parse::<HeaderName>(), value.trim()));
-        let Some((Ok(name), value)) = parts else { bail!("a header looks like 'Name: value', not like '{text}'") };
+        let parts = text
+            .split_once(':')
+            .map(|(name, value)| (name.parse::<HeaderName>(), value.trim()));
+        let Some((Ok(name), value)) = parts else {
+            bail!("a header looks like 'Name: value', not like '{text}'")
+        };
         Self::new(name, value)
     }
 
@@ -65,9 +75,24 @@ impl Request {
     }
 
     /// Returns the request for a publish.
-    pub(super) fn post(address: &Address, path: &str, headers: Vec<Header>, body: &str) -> anyhow::Result<Self> {
-        let defaults = [(ACCEPT, "application/json"), (CONTENT_TYPE, "application/json")];
-        Self::new(Method::POST, address, path, headers, &defaults, Some(Template::parse(body)))
+    pub(super) fn post(
+        address: &Address,
+        path: &str,
+        headers: Vec<Header>,
+        body: &str,
+    ) -> anyhow::Result<Self> {
+        let defaults = [
+            (ACCEPT, "application/json"),
+            (CONTENT_TYPE, "application/json"),
+        ];
+        Self::new(
+            Method::POST,
+            address,
+            path,
+            headers,
+            &defaults,
+            Some(Template::parse(body)),
+        )
     }
 
     /// Builds a request. `headers` replace those of `defaults` with the same name.
@@ -81,11 +106,21 @@ impl Request {
     ) -> anyhow::Result<Self> {
         let template = Template::parse(path);
         let sample = address.at(&template.fill(&Values::default(), Context::Path))?;
-        let path = if template.is_fixed() { Path::Fixed(target(&sample)) } else { Path::Template(template) };
+        let path = if template.is_fixed() {
+            Path::Fixed(target(&sample))
+        } else {
+            Path::Template(template)
+        };
         let agent = concat!("tidings/", env!("CARGO_PKG_VERSION"));
-        let host = sample.authority().map(ToString::to_string).unwrap_or_default();
+        let host = sample
+            .authority()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         let mut lines = Template::default();
-        for (name, value) in defaults.iter().chain(&[(HOST, &*host), (USER_AGENT, agent)]) {
+        for (name, value) in defaults
+            .iter()
+            .chain(&[(HOST, &*host), (USER_AGENT, agent)])
+        {
             if !headers.iter().any(|header| header.is(name)) {
                 lines.push(&format!("{name}: {value}\r\n"));
             }
@@ -95,7 +130,13 @@ impl Request {
             lines.append(value);
             lines.push("\r\n");
         }
-        Ok(Self { method, address: address.clone(), path, headers: lines, body })
+        Ok(Self {
+            method,
+            address: address.clone(),
+            path,
+            headers: lines,
+            body,
+        })
     }
 
     /// Returns whether path, headers or body contain the variable.
@@ -120,7 +161,12 @@ impl Request {
                 let filled = self.address.at(&path.fill(values, Context::Path));
                 // Can't fail: it differs from the sample, which was valid, only in digits and
                 // escaped tokens.
-                out.extend_from_slice(filled.map(|uri| target(&uri)).unwrap_or_default().as_bytes());
+                out.extend_from_slice(
+                    filled
+                        .map(|uri| target(&uri))
+                        .unwrap_or_default()
+                        .as_bytes(),
+                );
             }
         }
         out.extend_from_slice(b" HTTP/1.1\r\n");
@@ -138,7 +184,9 @@ impl Request {
 
 /// Returns the request target, which stands in the first line of a request.
 fn target(uri: &Uri) -> String {
-    uri.path_and_query().map(ToString::to_string).unwrap_or_default()
+    uri.path_and_query()
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -147,7 +195,15 @@ mod tests {
 
     fn written(request: &Request) -> String {
         let mut out = Vec::new();
-        request.write(&mut out, &Values { number: 7, user: 3, room: 1, time: 99 });
+        request.write(
+            &mut out,
+            &Values {
+                number: 7,
+                user: 3,
+                room: 1,
+                time: 99,
+            },
+        );
         String::from_utf8(out).unwrap()
     }
 
@@ -157,7 +213,10 @@ mod tests {
 
     #[test]
     fn given_headers_replace_the_defaults_of_a_stream() {
-        let headers = vec![Header::parse("X-Number: {n}").unwrap(), Header::parse("cache-control:no-cache").unwrap()];
+        let headers = vec![
+            Header::parse("X-Number: {n}").unwrap(),
+            Header::parse("cache-control:no-cache").unwrap(),
+        ];
         insta::assert_snapshot!(
             written(&Request::get(&address(), "/a/{room}?b=c d", headers).unwrap()).replace('\r', "").replace(env!("CARGO_PKG_VERSION"), "V"),
             @r"
@@ -176,13 +235,24 @@ mod tests {
         let request = Request::post(&address(), "/p", Vec::new(), r#"{"ts":{ts}}"#).unwrap();
         let text = written(&request);
         assert!(text.starts_with("POST /api/p HTTP/1.1\r\n"), "{text}");
-        assert!(text.ends_with("content-length: 9\r\n\r\n{\"ts\":99}"), "{text}");
+        assert!(
+            text.ends_with("content-length: 9\r\n\r\n{\"ts\":99}"),
+            "{text}"
+        );
         assert!(request.targets_by(Variable::Time) && !request.names(Variable::User));
     }
 
     #[test]
     fn headers_and_paths_that_would_break_the_request_are_refused() {
-        for text in ["", "a", ": b", "a b: c", "a: b\r\nc: d", "Content-Length: 5", "connection: close"] {
+        for text in [
+            "",
+            "a",
+            ": b",
+            "a b: c",
+            "a: b\r\nc: d",
+            "Content-Length: 5",
+            "connection: close",
+        ] {
             assert!(Header::parse(text).is_err(), "{text}");
         }
         assert!(Request::get(&address(), "nope", Vec::new()).is_err());

@@ -69,11 +69,24 @@ pub(super) struct Outcome {
 impl Run {
     /// Connects to the server. Fails if it can't be reached.
     pub(super) async fn new(plan: Plan, stop: CancellationToken) -> anyhow::Result<Self> {
-        let Plan { address, streams, connections, burst, idle, groups, publishing, processes } = plan;
+        let Plan {
+            address,
+            streams,
+            connections,
+            burst,
+            idle,
+            groups,
+            publishing,
+            processes,
+        } = plan;
         let target = reach(&address).await?;
         let publishing = match publishing {
             Some(publishing) => {
-                let target = if publishing.address == address { target } else { reach(&publishing.address).await? };
+                let target = if publishing.address == address {
+                    target
+                } else {
+                    reach(&publishing.address).await?
+                };
                 Some((publishing, target))
             }
             None => None,
@@ -110,11 +123,17 @@ impl Run {
         opened.inspect_err(|_| self.progress.clear())?;
         self.report.memory.closed = self.memory_after_release().await;
         self.progress.clear();
-        let Self { report, mut notes, .. } = self;
+        let Self {
+            report, mut notes, ..
+        } = self;
         if self.stop.is_cancelled() {
             notes.push("interrupted: these are the results so far".to_owned());
         }
-        Ok(Outcome { report, notes, failure })
+        Ok(Outcome {
+            report,
+            notes,
+            failure,
+        })
     }
 
     async fn connect(&mut self) -> anyhow::Result<()> {
@@ -139,9 +158,15 @@ impl Run {
         (connections.refused, connections.failed) = (tally.refused.count, tally.failed.count);
         connections.seconds = rounded(seconds);
         connections.per_second = per_second(tally.opened as u64, seconds);
-        connections.cpu_micros = cpu_time.and_then(|cpu_time| each(cpu_time.micros, tally.opened as u64));
+        connections.cpu_micros =
+            cpu_time.and_then(|cpu_time| each(cpu_time.micros, tally.opened as u64));
         if tally.opened == 0 && !self.stop.is_cancelled() {
-            let why = tally.refused.first.as_deref().or(tally.failed.first.as_deref()).unwrap_or("no answer");
+            let why = tally
+                .refused
+                .first
+                .as_deref()
+                .or(tally.failed.first.as_deref())
+                .unwrap_or("no answer");
             bail!("no stream could be opened: {why}");
         }
         Ok(())
@@ -170,7 +195,8 @@ impl Run {
             let seconds = start.elapsed().as_secs_f64();
             let cpu_time = self.cpu_time_since(before);
             self.report.idle.seconds = Some(rounded(seconds));
-            self.report.idle.cpu_percent = cpu_time.map(|cpu_time| rounded(cpu_time.micros / seconds / 10_000.0));
+            self.report.idle.cpu_percent =
+                cpu_time.map(|cpu_time| rounded(cpu_time.micros / seconds / 10_000.0));
         }
         self.report.memory.open = self.processes.memory();
         let tally = self.tally.lock();
@@ -195,21 +221,40 @@ impl Run {
 
     /// Publishes. Fails if the server stops answering or accepts nothing.
     async fn publish(&mut self) -> anyhow::Result<()> {
-        let Some((publishing, target)) = self.publishing.take() else { return Ok(()) };
+        let Some((publishing, target)) = self.publishing.take() else {
+            return Ok(());
+        };
         if self.stop.is_cancelled() {
             return Ok(());
         }
-        let Publishing { request, rate, duration, pipeline, target: streams, .. } = publishing;
+        let Publishing {
+            request,
+            rate,
+            duration,
+            pipeline,
+            target: streams,
+            ..
+        } = publishing;
         let audience = self.audience(streams);
         let published = Arc::new(Published::default());
         let (groups, clock) = (self.groups, self.clock);
-        let work = Work { request, target, rate, duration, pipeline, groups, audience, clock };
+        let work = Work {
+            request,
+            target,
+            rate,
+            duration,
+            pipeline,
+            groups,
+            audience,
+            clock,
+        };
         let before = self.processes.usage();
         let start = self.tally.lock().begin();
         let mut publisher = publisher::start(work, published.clone(), self.stop.clone())?;
         let result = loop {
             tokio::select! {
-                result = &mut publisher => break result.unwrap_or_else(|_| Err(anyhow!("the publisher stopped"))),
+                result = &mut publisher => break result.unwrap_or_else(|_| Err(anyhow!("the \
+                    publisher stopped"))),
                 _ = self.ticks.tick() => self.show_deliveries(start, &published),
             }
         };
@@ -238,7 +283,10 @@ impl Run {
         let (got, seconds) = (self.tally.lock().got, seconds(start, self.clock.now()));
         let rate = grouped(per_second(got, seconds).unwrap_or_default());
         let sent = whole(published.sent.load(Relaxed));
-        self.progress.show(&format!("{seconds:.0} s: {sent} published, {} delivered, {rate}/s", whole(got)));
+        self.progress.show(&format!(
+            "{seconds:.0} s: {sent} published, {} delivered, {rate}/s",
+            whole(got)
+        ));
     }
 
     /// Waits until every delivery arrived, or none did for a while.
@@ -270,19 +318,23 @@ impl Run {
 
         let publishes = &mut self.report.publishes;
         let time = seconds(0, published.nanos.load(Relaxed));
-        (publishes.sent, publishes.failed, publishes.seconds) = (Some(sent), Some(failed), Some(rounded(time)));
+        (publishes.sent, publishes.failed, publishes.seconds) =
+            (Some(sent), Some(failed), Some(rounded(time)));
         publishes.per_second = per_second(accepted, time);
         publishes.cpu_micros = cpu_time.and_then(|cpu_time| each(cpu_time.micros, accepted));
 
         let deliveries = &mut self.report.deliveries;
         let time = seconds(start, tally.last);
-        (deliveries.wanted, deliveries.got) = (Some(published.wanted.load(Relaxed)), Some(tally.got));
+        (deliveries.wanted, deliveries.got) =
+            (Some(published.wanted.load(Relaxed)), Some(tally.got));
         deliveries.seconds = Some(rounded(time));
         deliveries.per_second = per_second(tally.got, time);
         #[expect(clippy::cast_precision_loss, reason = "bytes of a run are below 2^53")]
         let bytes = tally.bytes as f64;
         deliveries.bytes = each(bytes, tally.got);
-        let each = |micros: fn(&CpuTime) -> f64| cpu_time.and_then(|cpu_time| each(micros(&cpu_time), tally.got));
+        let each = |micros: fn(&CpuTime) -> f64| {
+            cpu_time.and_then(|cpu_time| each(micros(&cpu_time), tally.got))
+        };
         deliveries.cpu_micros = each(|cpu_time| cpu_time.micros);
         deliveries.cpu_user_micros = each(|cpu_time| cpu_time.user);
         deliveries.cpu_system_micros = each(|cpu_time| cpu_time.system);
@@ -290,7 +342,13 @@ impl Run {
         if tally.got > 0 {
             let at = |quantile| Some(tally.latencies.value_at_quantile(quantile));
             let max = Some(tally.latencies.max());
-            self.report.latency = Latency { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max };
+            self.report.latency = Latency {
+                p50: at(0.5),
+                p90: at(0.9),
+                p99: at(0.99),
+                p999: at(0.999),
+                max,
+            };
         }
     }
 
@@ -298,12 +356,14 @@ impl Run {
     async fn memory_after_release(&mut self) -> Option<u64> {
         let (start, mut last_release) = (Instant::now(), Instant::now());
         let mut least = self.processes.memory()?;
-        let is_over =
-            |last_release: Instant| start.elapsed() >= RELEASE_TIMEOUT || last_release.elapsed() >= RELEASE_QUIET;
+        let is_over = |last_release: Instant| {
+            start.elapsed() >= RELEASE_TIMEOUT || last_release.elapsed() >= RELEASE_QUIET
+        };
         while !is_over(last_release) && !self.stop.is_cancelled() {
             tokio::select! {
                 () = sleep(Duration::from_millis(250)) => {}
-                _ = self.ticks.tick() => self.progress.show("streams closed; waiting for the server to release memory"),
+                _ = self.ticks.tick() => self.progress.show("streams closed; waiting for the \
+                    server to release memory"),
             }
             let now = self.processes.memory()?;
             if now < least {
@@ -321,7 +381,10 @@ impl Run {
 
 fn note(notes: &mut Vec<String>, failures: &FailureCount, of_what: &str, what: &str) {
     if let Some(first) = &failures.first {
-        notes.push(format!("{} {of_what} were {what}; the first: {first}", whole(failures.count as u64)));
+        notes.push(format!(
+            "{} {of_what} were {what}; the first: {first}",
+            whole(failures.count as u64)
+        ));
     }
 }
 
@@ -334,9 +397,15 @@ fn seconds(start: u64, end: u64) -> f64 {
 /// there this machine has many addresses to connect from.
 async fn reach(address: &Address) -> anyhow::Result<SocketAddr> {
     let uri = address.at("/")?;
-    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let host = uri
+        .host()
+        .unwrap_or_default()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
     let found = tokio::net::lookup_host((host, uri.port_u16().unwrap_or(80))).await;
-    let mut found: Vec<_> = found.map_err(|error| anyhow!("can't reach {address}: {error}"))?.collect();
+    let mut found: Vec<_> = found
+        .map_err(|error| anyhow!("can't reach {address}: {error}"))?
+        .collect();
     found.sort_by_key(SocketAddr::is_ipv6);
     let mut why = "the name has no address".to_owned();
     for target in found {

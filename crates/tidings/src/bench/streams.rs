@@ -84,19 +84,38 @@ impl Streams {
             let number = self.started;
             self.started += 1;
             let source = self.spread.then(|| source(number, self.target)).flatten();
-            let opening = open(self.request.clone(), self.target, source, self.values(number));
+            let opening = open(
+                self.request.clone(),
+                self.target,
+                source,
+                self.values(number),
+            );
             self.opening.spawn(async move {
                 let opened = timeout(ANSWER_TIMEOUT, opening).await;
-                (number, opened.unwrap_or_else(|_| Err(OpenError::Failed("no answer within 30 s".to_owned()))))
+                (
+                    number,
+                    opened.unwrap_or_else(|_| {
+                        Err(OpenError::Failed("no answer within 30 s".to_owned()))
+                    }),
+                )
             });
         }
-        let Some(opened) = self.opening.join_next().await else { return false };
-        let Ok((number, opened)) = opened else { return true };
+        let Some(opened) = self.opening.join_next().await else {
+            return false;
+        };
+        let Ok((number, opened)) = opened else {
+            return true;
+        };
         let mut tally = self.tally.lock();
         match opened {
             Ok((socket, first)) => {
                 tally.open(number, &first);
-                let stream = Stream { number, socket, rest: Rest::default(), fresh: first.is_empty() };
+                let stream = Stream {
+                    number,
+                    socket,
+                    rest: Rest::default(),
+                    fresh: first.is_empty(),
+                };
                 self.open.spawn(follow(stream, self.tally.clone()));
             }
             Err(OpenError::Refused(why)) => tally.refused.add(|| why),
@@ -113,7 +132,12 @@ impl Streams {
 
     fn values(&self, number: usize) -> Values {
         let number = number as u64;
-        Values { number, user: number % self.groups.0, room: number % self.groups.1, time: 0 }
+        Values {
+            number,
+            user: number % self.groups.0,
+            room: number % self.groups.1,
+            time: 0,
+        }
     }
 }
 
@@ -131,7 +155,9 @@ async fn open(
 ) -> Result<(TcpStream, Vec<u8>), OpenError> {
     let mut bytes = Vec::with_capacity(1_024);
     request.write(&mut bytes, &values);
-    let mut socket = connect(target, source).await.map_err(|error| OpenError::Failed(error.to_string()))?;
+    let mut socket = connect(target, source)
+        .await
+        .map_err(|error| OpenError::Failed(error.to_string()))?;
     let lost = |error: io::Error| OpenError::Failed(error.to_string());
     socket.write_all(&bytes).await.map_err(lost)?;
     bytes.clear();
@@ -142,7 +168,9 @@ async fn open(
             Some(Opening::Stream(head)) => return Ok((socket, bytes.split_off(head))),
             Some(Opening::None) => match answer::read(&bytes, ended).map_err(malformed)? {
                 Some(answer) if answer.status.is_success() => {
-                    return Err(OpenError::Refused("the answer is not an event stream".to_owned()));
+                    return Err(OpenError::Refused(
+                        "the answer is not an event stream".to_owned(),
+                    ));
                 }
                 Some(answer) => return Err(OpenError::Refused(answer.refusal())),
                 None => {}
@@ -150,7 +178,9 @@ async fn open(
             None => {}
         }
         if ended {
-            return Err(OpenError::Failed("the server closed the connection without an answer".to_owned()));
+            return Err(OpenError::Failed(
+                "the server closed the connection without an answer".to_owned(),
+            ));
         }
     }
 }
@@ -159,7 +189,11 @@ async fn open(
 /// stay in `TIME_WAIT` for a minute (RFC 9293, section 3.5): with tens of thousands of those,
 /// finding a free port would take longer than anything that is measured.
 async fn connect(target: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
-    let socket = if target.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    let socket = if target.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
     if let Some(source) = source {
         socket.bind(SocketAddr::new(source, 0))?;
     }
@@ -170,8 +204,11 @@ async fn connect(target: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpSt
 /// Returns the address from which the stream `number` is opened, if there are several to choose
 /// from: on Linux, all of 127.0.0.0/8 belongs to this machine.
 fn source(number: usize, target: SocketAddr) -> Option<IpAddr> {
-    let several = cfg!(target_os = "linux") && matches!(target.ip(), IpAddr::V4(address) if address.is_loopback());
-    let [high, low] = u16::try_from(number / MAX_PER_SOURCE + 1).ok()?.to_be_bytes();
+    let several = cfg!(target_os = "linux")
+        && matches!(target.ip(), IpAddr::V4(address) if address.is_loopback());
+    let [high, low] = u16::try_from(number / MAX_PER_SOURCE + 1)
+        .ok()?
+        .to_be_bytes();
     several.then(|| Ipv4Addr::new(127, 1, high, low).into())
 }
 
@@ -184,7 +221,10 @@ mod tests {
     fn many_streams_to_this_machine_use_several_source_addresses() {
         let loopback = "127.0.0.1:3000".parse().unwrap();
         let from = |number| source(number, loopback).unwrap().to_string();
-        assert_eq!((&*from(0), &*from(3_999), &*from(4_000)), ("127.1.0.1", "127.1.0.1", "127.1.0.2"));
+        assert_eq!(
+            (&*from(0), &*from(3_999), &*from(4_000)),
+            ("127.1.0.1", "127.1.0.1", "127.1.0.2")
+        );
         assert_eq!(from(4_000 * 255), "127.1.1.0");
         assert_eq!(source(0, "[::1]:3000".parse().unwrap()), None);
         assert_eq!(source(0, "10.0.0.1:3000".parse().unwrap()), None);

@@ -122,7 +122,10 @@ impl Tally {
     /// Divides the streams among `groups` groups in turn, and returns how many are open in each
     /// group.
     pub(super) fn groups(&self, groups: u64) -> Vec<u64> {
-        let size = usize::try_from(groups).unwrap_or(usize::MAX).min(self.open.len()).max(1);
+        let size = usize::try_from(groups)
+            .unwrap_or(usize::MAX)
+            .min(self.open.len())
+            .max(1);
         let mut open = vec![0; size];
         for (number, _) in self.open.iter().enumerate().filter(|(_, open)| **open) {
             open[number % size] += 1;
@@ -139,7 +142,12 @@ impl Tally {
 
     /// Reads the available bytes. Resolves when the stream has ended.
     pub(super) fn poll_read(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<()> {
-        let Stream { socket, rest, number, fresh } = stream;
+        let Stream {
+            socket,
+            rest,
+            number,
+            fresh,
+        } = stream;
         loop {
             let start = MAX_REST - rest.bytes().len();
             self.buffer[start..MAX_REST].copy_from_slice(rest.bytes());
@@ -163,7 +171,15 @@ impl Tally {
             return;
         }
         self.bytes += (filled.end - MAX_REST) as u64;
-        let Self { clock, finder, buffer, since, got, latencies, .. } = self;
+        let Self {
+            clock,
+            finder,
+            buffer,
+            since,
+            got,
+            latencies,
+            ..
+        } = self;
         let now = clock.now();
         let before = *got;
         finder.scan(&buffer[filled], rest, |time| {
@@ -180,13 +196,18 @@ impl Tally {
     /// Checks whether the first event of a stream is a refusal.
     fn look_for_refusal(&mut self, number: usize, first: Range<usize>) {
         let first = &self.buffer[first];
-        let Some(at) = memmem::find(first, BUSY) else { return };
+        let Some(at) = memmem::find(first, BUSY) else {
+            return;
+        };
         if std::mem::take(&mut self.open[number]) {
             self.opened -= 1;
         }
         self.refused.add(|| {
             let block = String::from_utf8_lossy(&first[at..]);
-            let data = block.lines().find_map(|line| line.strip_prefix("data: ")).unwrap_or_default();
+            let data = block
+                .lines()
+                .find_map(|line| line.strip_prefix("data: "))
+                .unwrap_or_default();
             format!("busy {data}")
         });
     }

@@ -50,7 +50,13 @@ pub(super) enum Context {
 }
 
 impl Variable {
-    const ALL: [Self; 5] = [Self::Number, Self::User, Self::Room, Self::Token, Self::Time];
+    const ALL: [Self; 5] = [
+        Self::Number,
+        Self::User,
+        Self::Room,
+        Self::Token,
+        Self::Time,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -116,7 +122,9 @@ impl Template {
                     match context {
                         Context::Plain => out.extend_from_slice(token.as_bytes()),
                         Context::Path => {
-                            out.extend(utf8_percent_encode(&token, NON_ALPHANUMERIC).flat_map(str::bytes));
+                            out.extend(
+                                utf8_percent_encode(&token, NON_ALPHANUMERIC).flat_map(str::bytes),
+                            );
                         }
                     }
                     continue;
@@ -141,7 +149,10 @@ impl Template {
 /// Returns the first placeholder and its position.
 fn next_hole(text: &str) -> Option<(usize, Variable)> {
     text.match_indices('{').find_map(|(at, _)| {
-        Variable::ALL.into_iter().find(|one| text[at..].starts_with(one.name())).map(|one| (at, one))
+        Variable::ALL
+            .into_iter()
+            .find(|one| text[at..].starts_with(one.name()))
+            .map(|one| (at, one))
     })
 }
 
@@ -149,7 +160,12 @@ fn next_hole(text: &str) -> Option<(usize, Variable)> {
 mod tests {
     use super::*;
 
-    const VALUES: Values = Values { number: 7, user: 3, room: 1, time: 99 };
+    const VALUES: Values = Values {
+        number: 7,
+        user: 3,
+        room: 1,
+        time: 99,
+    };
 
     fn filled(text: &str) -> String {
         Template::parse(text).fill(&VALUES, Context::Plain)
@@ -161,7 +177,17 @@ mod tests {
             filled(r#"{"n":{n},"to":"bench-{user}","in":{"{room}":{ts}}}"#),
             r#"{"n":7,"to":"bench-3","in":{"1":99}}"#
         );
-        for text in ["", "{", "}{", "{}", "{N}", "{ n }", "{{}}", "{ts", "für {anna}"] {
+        for text in [
+            "",
+            "{",
+            "}{",
+            "{}",
+            "{N}",
+            "{ n }",
+            "{{}}",
+            "{ts",
+            "für {anna}",
+        ] {
             assert_eq!(filled(text), text);
         }
         assert_eq!(filled("{{n}}{n}{n"), "{7}7{n");
@@ -182,7 +208,11 @@ mod tests {
         template.push("{n}");
         template.append(Template::parse(" {n}"));
         assert_eq!(template.fill(&VALUES, Context::Plain), "7{n} 7");
-        assert!(template.names(Variable::Number) && !template.names(Variable::User) && !template.is_fixed());
+        assert!(
+            template.names(Variable::Number)
+                && !template.names(Variable::User)
+                && !template.is_fixed()
+        );
         assert!(Template::parse("{}").is_fixed());
     }
 }

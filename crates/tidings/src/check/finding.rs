@@ -47,7 +47,12 @@ impl Level {
 
 impl Finding {
     fn new(level: Level, check: &'static str, message: impl Into<String>) -> Self {
-        Self { level, check, message: message.into(), advice: None }
+        Self {
+            level,
+            check,
+            message: message.into(),
+            advice: None,
+        }
     }
 
     pub(super) fn ok(check: &'static str, message: impl Into<String>) -> Self {
@@ -67,13 +72,19 @@ impl Finding {
     }
 
     pub(super) fn advice(self, advice: impl Into<String>) -> Self {
-        Self { advice: Some(advice.into()), ..self }
+        Self {
+            advice: Some(advice.into()),
+            ..self
+        }
     }
 }
 
 impl Report {
     fn count(&self, level: Level) -> usize {
-        self.findings.iter().filter(|finding| finding.level == level).count()
+        self.findings
+            .iter()
+            .filter(|finding| finding.level == level)
+            .count()
     }
 
     /// Returns whether a server would start and, if `strict`, would do so without warnings.
@@ -83,7 +94,13 @@ impl Report {
 
     /// Writes the findings for a person.
     pub(super) fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        for Finding { level, check, message, advice } in &self.findings {
+        for Finding {
+            level,
+            check,
+            message,
+            advice,
+        } in &self.findings
+        {
             writeln!(out, "{:<8} {check:<12} {}", level.word(), plain(message))?;
             if let Some(advice) = advice {
                 writeln!(out, "{:21} {}", "", plain(advice))?;
@@ -94,7 +111,11 @@ impl Report {
             count => format!("{count} {many}"),
         };
         let errors = counted(Level::Error, "error", "errors");
-        writeln!(out, "{errors}, {}", counted(Level::Warning, "warning", "warnings"))
+        writeln!(
+            out,
+            "{errors}, {}",
+            counted(Level::Warning, "warning", "warnings")
+        )
     }
 
     /// Writes the findings for a program.
@@ -115,7 +136,9 @@ mod tests {
 
     #[test]
     fn warnings_count_as_failures_if_strict() {
-        let report = |finding| Report { findings: vec![Finding::ok("a", "b"), finding] };
+        let report = |finding| Report {
+            findings: vec![Finding::ok("a", "b"), finding],
+        };
         assert!(report(Finding::note("a", "b")).is_fine(true));
         assert!(report(Finding::warning("a", "b")).is_fine(false));
         assert!(!report(Finding::warning("a", "b")).is_fine(true));
@@ -124,7 +147,10 @@ mod tests {
 
     #[test]
     fn each_finding_is_printed_on_one_line_followed_by_its_advice() {
-        let findings = vec![Finding::ok("port", "free"), Finding::warning("host", "a\nb").advice("move")];
+        let findings = vec![
+            Finding::ok("port", "free"),
+            Finding::warning("host", "a\nb").advice("move"),
+        ];
         let mut out = Vec::new();
         Report { findings }.print(&mut out).unwrap();
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"

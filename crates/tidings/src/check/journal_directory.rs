@@ -38,32 +38,45 @@ pub(super) fn all(config: &Config, running: bool) -> Vec<Finding> {
 /// Returns the absolute path, because the meaning of a relative one depends on the directory in
 /// which the server is started.
 fn shown(dir: &Path) -> String {
-    std::path::absolute(dir).as_deref().unwrap_or(dir).display().to_string()
+    std::path::absolute(dir)
+        .as_deref()
+        .unwrap_or(dir)
+        .display()
+        .to_string()
 }
 
 /// Reports that the directory can be used, or a clock that is behind the log in it.
 fn usable(dir: &Path, probe: Probe) -> Finding {
     let dir = shown(dir);
-    let last_seen = probe.last_seen_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    let last_seen = probe
+        .last_seen_ms
+        .and_then(|ms| Timestamp::from_millisecond(ms).ok());
     if let Some(behind) = last_seen.and_then(behind_now) {
-        let message =
-            format!("the clock is {} s behind the time at which the log in {dir} was last written", behind.as_secs());
+        let message = format!(
+            "the clock is {} s behind the time at which the log in {dir} was last written",
+            behind.as_secs()
+        );
         return Finding::warning("clock", message)
             .advice("Set the clock, or events are kept for longer than intended.");
     }
-    let what = if probe.is_log { "contains a log" } else { "is free for a new log" };
+    let what = if probe.is_log {
+        "contains a log"
+    } else {
+        "is free for a new log"
+    };
     Finding::ok("journal", format!("{dir} {what}"))
 }
 
 /// Reports a log that earlier versions can no longer open after the first start of this one.
 fn earlier_format(dir: &Path) -> Option<Finding> {
     let message = format!(
-        "the log in {} has the format of an earlier version; the first start converts it, and the earlier version refuses it \
-         from then on",
+        "the log in {} has the format of an earlier version; the first start converts it, and the \
+         earlier version refuses it from then on",
         shown(dir)
     );
     has_earlier_format(dir).then(|| {
-        Finding::note("journal", message).advice("Copy the directory while no server runs, before that start.")
+        Finding::note("journal", message)
+            .advice("Copy the directory while no server runs, before that start.")
     })
 }
 
@@ -78,10 +91,9 @@ fn unwritable(dir: &Path) -> Option<Finding> {
     let error = accessat(CWD, &existing, needed, AtFlags::EACCESS).err()?;
     let error = std::io::Error::from(error);
     let message = format!("this user may not write to {}: {error}", existing.display());
-    Some(
-        Finding::error("journal", message)
-            .advice("Change its owner to the server's user (chown), or name another directory with DATA_DIR."),
-    )
+    Some(Finding::error("journal", message).advice(
+        "Change its owner to the server's user (chown), or name another directory with DATA_DIR.",
+    ))
 }
 
 /// Reports what other users of the machine may do with the directory.
@@ -93,11 +105,14 @@ fn permissions(dir: &Path) -> Option<Finding> {
     let mode = metadata.permissions().mode() & 0o1777;
     let shown = dir.display();
     if mode & 0o022 != 0 {
-        let message = format!("other users may write to {shown} (mode {mode:o}), and so remove the log");
+        let message =
+            format!("other users may write to {shown} (mode {mode:o}), and so remove the log");
         return Some(Finding::warning("journal", message).advice(format!("chmod 700 {shown}")));
     }
-    let message = format!("other users of this machine may read published events (mode {mode:o} of {shown})");
-    (mode & 0o005 != 0).then(|| Finding::note("journal", message).advice(format!("chmod 700 {shown}")))
+    let message =
+        format!("other users of this machine may read published events (mode {mode:o} of {shown})");
+    (mode & 0o005 != 0)
+        .then(|| Finding::note("journal", message).advice(format!("chmod 700 {shown}")))
 }
 
 #[cfg(not(unix))]
@@ -142,10 +157,15 @@ fn file_system(dir: &Path, mode: Mode) -> Option<Finding> {
     let magic = rustix::fs::statfs(&nearest_existing(dir)?).ok()?.f_type;
     // The type of this number differs by machine: signed or unsigned, of 4 or 8 bytes.
     let magic = i128::from(magic) & 0xffff_ffff;
-    let (_, name, why) = FILE_SYSTEMS.into_iter().find(|(known, ..)| *known == magic)?;
+    let (_, name, why) = FILE_SYSTEMS
+        .into_iter()
+        .find(|(known, ..)| *known == magic)?;
     let message = format!("{} is on {name}, which {why}", shown(dir));
-    let found =
-        if mode == Mode::Production { Finding::warning("disk", message) } else { Finding::note("disk", message) };
+    let found = if mode == Mode::Production {
+        Finding::warning("disk", message)
+    } else {
+        Finding::note("disk", message)
+    };
     Some(found.advice("Put DATA_DIR on a local disk; in a container, on a volume."))
 }
 
@@ -159,8 +179,15 @@ fn space(ceiling: &Ceiling) -> Finding {
         (Some(warning), _) => Finding::warning("disk", warning),
         (None, Some(available)) => Finding::ok(
             "disk",
-            format!("the log may use {}, and {} are available to it", mebibytes(ceiling.bytes), mebibytes(available)),
+            format!(
+                "the log may use {}, and {} are available to it",
+                mebibytes(ceiling.bytes),
+                mebibytes(available)
+            ),
         ),
-        (None, None) => Finding::ok("disk", format!("the log may use {}", mebibytes(ceiling.bytes))),
+        (None, None) => Finding::ok(
+            "disk",
+            format!("the log may use {}", mebibytes(ceiling.bytes)),
+        ),
     }
 }

@@ -22,7 +22,12 @@ type Dialogue = (&'static str, &'static [(&'static str, &'static str)]);
 const DIALOGUES: [Dialogue; 8] = [
     (
         "general",
-        &[(ANN, "Good morning!"), (BOB, "Morning. Coffee is ready."), (CHLOE, "On my way."), (ANN, "Save me a cup.")],
+        &[
+            (ANN, "Good morning!"),
+            (BOB, "Morning. Coffee is ready."),
+            (CHLOE, "On my way."),
+            (ANN, "Save me a cup."),
+        ],
     ),
     (
         "general",
@@ -105,7 +110,9 @@ impl Chat {
 
     /// Returns a whole dialogue that was not played for a while.
     pub(super) fn scene(&mut self, chance: &mut StdRng) -> Vec<Step> {
-        let mut new: Vec<_> = (0..DIALOGUES.len()).filter(|dialogue| !self.played.contains(dialogue)).collect();
+        let mut new: Vec<_> = (0..DIALOGUES.len())
+            .filter(|dialogue| !self.played.contains(dialogue))
+            .collect();
         if new.is_empty() {
             self.played.clear();
             new = (0..DIALOGUES.len()).collect();
@@ -113,25 +120,47 @@ impl Chat {
         let which = new.choose(chance).copied().unwrap_or_default();
         self.played.push(which);
         let (room, lines) = DIALOGUES[which];
-        lines.iter().flat_map(|(person, line)| said(room, person, line)).collect()
+        lines
+            .iter()
+            .flat_map(|(person, line)| said(room, person, line))
+            .collect()
     }
 }
 
 fn said(room: &str, person: &'static str, line: &str) -> [Step; 2] {
     let typing = format!("/chat/room/{room}/typing");
-    let body = json!({ "roomId": room, "message": line, "type": "text", "metadata": { "demo": true } });
+    let body =
+        json!({ "roomId": room, "message": line, "type": "text", "metadata": { "demo": true } });
     [
-        Step::new(person, typing, None, format!("chat          {room}: {person} is typing")).pause(0.5),
-        Step::new(person, "/chat/message", Some(body), format!("chat          {room}: {person}: {line}")),
+        Step::new(
+            person,
+            typing,
+            None,
+            format!("chat          {room}: {person} is typing"),
+        )
+        .pause(0.5),
+        Step::new(
+            person,
+            "/chat/message",
+            Some(body),
+            format!("chat          {room}: {person}: {line}"),
+        ),
     ]
 }
 
 /// Returns a call of every person for every room.
 fn everywhere(what: &str, done: &str) -> Vec<Step> {
-    let each = ROOMS.iter().flat_map(|room| PEOPLE.map(|person| (room, person)));
+    let each = ROOMS
+        .iter()
+        .flat_map(|room| PEOPLE.map(|person| (room, person)));
     each.map(|(room, person)| {
         let path = format!("/chat/room/{room}/{what}");
-        Step::new(person, path, None, format!("chat          {room}: {person} {done}"))
+        Step::new(
+            person,
+            path,
+            None,
+            format!("chat          {room}: {person} {done}"),
+        )
     })
     .collect()
 }
@@ -144,7 +173,11 @@ mod tests {
     fn every_dialogue_has_known_people_and_a_known_room() {
         for (room, lines) in DIALOGUES {
             assert!(ROOMS.contains(&room));
-            assert!(lines.iter().all(|(person, line)| PEOPLE.contains(person) && !line.is_empty()));
+            assert!(
+                lines
+                    .iter()
+                    .all(|(person, line)| PEOPLE.contains(person) && !line.is_empty())
+            );
         }
     }
 }

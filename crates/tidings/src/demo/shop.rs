@@ -51,7 +51,11 @@ struct Order {
 
 impl Shop {
     pub(super) fn new(chance: &mut StdRng) -> Self {
-        Self { next_id: chance.random_range(1_000..9_000), orders: Vec::new(), left: [STOCK; GOODS.len()] }
+        Self {
+            next_id: chance.random_range(1_000..9_000),
+            orders: Vec::new(),
+            left: [STOCK; GOODS.len()],
+        }
     }
 
     /// Creates the first three orders.
@@ -61,14 +65,25 @@ impl Shop {
 
     /// Changes one order, or creates a new one.
     pub(super) fn scene(&mut self, chance: &mut StdRng) -> Vec<Step> {
-        let new = self.orders.is_empty() || (self.orders.len() < MAX_ORDERS && chance.random_bool(0.3));
-        if new { self.order(chance) } else { self.advance(chance) }
+        let new =
+            self.orders.is_empty() || (self.orders.len() < MAX_ORDERS && chance.random_bool(0.3));
+        if new {
+            self.order(chance)
+        } else {
+            self.advance(chance)
+        }
     }
 
     fn order(&mut self, chance: &mut StdRng) -> Vec<Step> {
         let customer = CUSTOMERS.choose(chance).copied().unwrap_or(CUSTOMERS[0]);
         let good = chance.random_range(0..GOODS.len());
-        let order = Order { id: self.next_id, customer, good, quantity: chance.random_range(1..=3), state: 0 };
+        let order = Order {
+            id: self.next_id,
+            customer,
+            good,
+            quantity: chance.random_range(1..=3),
+            state: 0,
+        };
         self.next_id += 1;
         let mut steps = vec![order.step("create", STATES[0])];
         steps.extend(self.sell(good, order.quantity));
@@ -81,7 +96,13 @@ impl Shop {
         let step = |left: u32| {
             let name = GOODS[good].0;
             let data = json!({ "id": name, "left": left });
-            update("product", "update", &data, format!("product       {name}: {left} left")).pause(0.3)
+            update(
+                "product",
+                "update",
+                &data,
+                format!("product       {name}: {left} left"),
+            )
+            .pause(0.3)
         };
         let left = &mut self.left[good];
         if *left < quantity {
@@ -97,7 +118,12 @@ impl Shop {
         if order.state < 2 && chance.random_bool(0.06) {
             let order = self.orders.swap_remove(which);
             let title = format!("Order {} is cancelled", order.id);
-            let notice = Step::notification(Some(order.customer), "warning", &title, "You get your money back.");
+            let notice = Step::notification(
+                Some(order.customer),
+                "warning",
+                &title,
+                "You get your money back.",
+            );
             return vec![order.step("delete", "cancelled").pause(0.5), notice];
         }
         order.state += 1;
@@ -129,7 +155,12 @@ impl Order {
             "quantity": self.quantity,
             "totalCents": cents * self.quantity,
         });
-        update("order", action, &data, format!("order         {}: {state}", self.id))
+        update(
+            "order",
+            action,
+            &data,
+            format!("order         {}: {state}", self.id),
+        )
     }
 }
 
@@ -153,16 +184,27 @@ mod tests {
         let mut seen: HashMap<u64, Vec<String>> = HashMap::new();
         for _ in 0..2_000 {
             for step in shop.scene(&mut chance) {
-                let Some(body) = step.body.filter(|body| body["entity"] == "order") else { continue };
+                let Some(body) = step.body.filter(|body| body["entity"] == "order") else {
+                    continue;
+                };
                 let state = body["data"]["state"].as_str().unwrap().to_owned();
-                let states = seen.entry(body["data"]["id"].as_u64().unwrap()).or_default();
+                let states = seen
+                    .entry(body["data"]["id"].as_u64().unwrap())
+                    .or_default();
                 assert_eq!(body["action"] == "create", states.is_empty());
-                assert!(states.last().is_none_or(|last| last != "archived" && last != "cancelled"), "{states:?}");
+                assert!(
+                    states
+                        .last()
+                        .is_none_or(|last| last != "archived" && last != "cancelled"),
+                    "{states:?}"
+                );
                 states.push(state);
             }
             assert!(shop.orders.len() <= MAX_ORDERS);
         }
-        let archived = seen.values().filter(|states| states.last().unwrap() == "archived");
+        let archived = seen
+            .values()
+            .filter(|states| states.last().unwrap() == "archived");
         for states in archived {
             assert_eq!(states[..5], STATES);
         }

@@ -45,17 +45,41 @@ pub(super) struct Story {
 /// Notifications for everybody: type, title and message.
 const NEWS: [(&str, &str, &str); 12] = [
     ("info", "New in the shop", "The autumn collection is here."),
-    ("success", "Free delivery today", "On every order until midnight."),
+    (
+        "success",
+        "Free delivery today",
+        "On every order until midnight.",
+    ),
     ("info", "Opening hours", "On Friday we answer until six."),
     ("success", "Ten thousand orders", "Thank you, all of you."),
-    ("warning", "Late parcels", "Deliveries to the coast take a day longer."),
-    ("info", "Version 2.4 is out", "Orders show where the parcel is."),
+    (
+        "warning",
+        "Late parcels",
+        "Deliveries to the coast take a day longer.",
+    ),
+    (
+        "info",
+        "Version 2.4 is out",
+        "Orders show where the parcel is.",
+    ),
     ("info", "Back in stock", "The blue teapots are here again."),
-    ("warning", "Maintenance tonight", "From two to three, payments may be slow."),
+    (
+        "warning",
+        "Maintenance tonight",
+        "From two to three, payments may be slow.",
+    ),
     ("success", "A new record", "Ninety orders in an hour."),
-    ("error", "A batch was recalled", "Honey of lot 17: please send it back."),
+    (
+        "error",
+        "A batch was recalled",
+        "Honey of lot 17: please send it back.",
+    ),
     ("info", "We are hiring", "Two people for the warehouse."),
-    ("info", "A word about cookies", "We sell them, we do not set them."),
+    (
+        "info",
+        "A word about cookies",
+        "We sell them, we do not set them.",
+    ),
 ];
 
 impl Step {
@@ -65,14 +89,25 @@ impl Step {
         body: Option<Value>,
         description: impl Into<String>,
     ) -> Self {
-        Self { by, path: path.into(), body, description: description.into(), pause: 1.0 }
+        Self {
+            by,
+            path: path.into(),
+            body,
+            description: description.into(),
+            pause: 1.0,
+        }
     }
 
     /// Returns a notification, to one user or to all.
     pub(super) fn notification(to: Option<&str>, kind: &str, title: &str, message: &str) -> Self {
         let body = json!({ "title": title, "message": message, "type": kind, "metadata": { "demo": true } });
         let path = crate::publish::with_target("/notifications/send", to);
-        Self::new(ADMIN, path, Some(body), format!("notification  to {}: {title}", to.unwrap_or("all")))
+        Self::new(
+            ADMIN,
+            path,
+            Some(body),
+            format!("notification  to {}: {title}", to.unwrap_or("all")),
+        )
     }
 
     pub(super) fn pause(self, pause: f64) -> Self {
@@ -85,7 +120,12 @@ impl Story {
         let mut chance = StdRng::seed_from_u64(seed);
         let mut shop = Shop::new(&mut chance);
         let mut next = VecDeque::new();
-        next.push_back(Step::notification(None, "success", "The shop is open", "Good morning, everybody."));
+        next.push_back(Step::notification(
+            None,
+            "success",
+            "The shop is open",
+            "Good morning, everybody.",
+        ));
         next.extend(Services::opening());
         next.extend(Chat::opening());
         next.extend(shop.opening(&mut chance));
@@ -93,7 +133,14 @@ impl Story {
         for step in &mut next {
             step.pause = 0.0;
         }
-        Self { chance, shop, chat: Chat::default(), services: Services::default(), next, dialogue: VecDeque::new() }
+        Self {
+            chance,
+            shop,
+            chat: Chat::default(),
+            services: Services::default(),
+            next,
+            dialogue: VecDeque::new(),
+        }
     }
 
     /// Returns the next call. The story never ends.
@@ -115,13 +162,19 @@ impl Story {
 
     /// Returns the calls that end the story, so that nothing is left behind.
     pub(super) fn ending(self) -> Vec<Step> {
-        self.services.closing().into_iter().chain(Chat::closing()).collect()
+        self.services
+            .closing()
+            .into_iter()
+            .chain(Chat::closing())
+            .collect()
     }
 }
 
 fn news(chance: &mut StdRng) -> Vec<Step> {
     let news = NEWS.choose(chance);
-    news.map(|(kind, title, message)| Step::notification(None, kind, title, message)).into_iter().collect()
+    news.map(|(kind, title, message)| Step::notification(None, kind, title, message))
+        .into_iter()
+        .collect()
 }
 
 #[cfg(test)]
@@ -151,9 +204,15 @@ mod tests {
                 "/join",
                 "/system/status/update",
             ] {
-                assert!(steps.iter().any(|step| step.path.contains(path)), "seed {seed}: {path}");
+                assert!(
+                    steps.iter().any(|step| step.path.contains(path)),
+                    "seed {seed}: {path}"
+                );
             }
-            assert!(steps.iter().any(|step| step.path.contains("targetUserId=")), "seed {seed}");
+            assert!(
+                steps.iter().any(|step| step.path.contains("targetUserId=")),
+                "seed {seed}"
+            );
         }
     }
 
@@ -162,7 +221,10 @@ mod tests {
         let steps = steps(1, 40);
         let at_once: Vec<_> = steps.iter().take_while(|step| step.pause <= 0.0).collect();
         for path in ["/realtime/update", "/chat/", "/system/status/update"] {
-            assert!(at_once.iter().any(|step| step.path.contains(path)), "{at_once:#?}");
+            assert!(
+                at_once.iter().any(|step| step.path.contains(path)),
+                "{at_once:#?}"
+            );
         }
     }
 
@@ -185,7 +247,10 @@ mod tests {
                     rooms.remove(&(room, step.by));
                 }
             }
-            assert!(services.values().all(|status| status == "online"), "seed {seed}: {services:?}");
+            assert!(
+                services.values().all(|status| status == "online"),
+                "seed {seed}: {services:?}"
+            );
             assert!(rooms.is_empty(), "seed {seed}: {rooms:?}");
         }
     }

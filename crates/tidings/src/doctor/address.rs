@@ -37,13 +37,19 @@ pub(super) async fn check(client: &Client, user: &str, id: &str, head: &Parts) -
     let Some(socket) = head.extensions.get::<HttpInfo>() else {
         return Finding::skipped(CHECK, "the local address of the connection is not known");
     };
-    let (local, remote) = (socket.local_addr().ip().to_canonical(), socket.remote_addr().ip().to_canonical());
+    let (local, remote) = (
+        socket.local_addr().ip().to_canonical(),
+        socket.remote_addr().ip().to_canonical(),
+    );
     match timeout(FIRST_EVENT_TIMEOUT, reported(client, user, id)).await {
         // Envoy names a client on its own machine by an address of that machine's network.
         Ok(Ok(address)) if !address.is_loopback() && is_of_this_machine(address) => own(address),
         Ok(Ok(address)) => judge(address.to_canonical(), local, remote),
         Ok(Err(why)) => Finding::skipped(CHECK, why),
-        Err(_) => Finding::skipped(CHECK, format!("no answer within {} s", FIRST_EVENT_TIMEOUT.as_secs())),
+        Err(_) => Finding::skipped(
+            CHECK,
+            format!("no answer within {} s", FIRST_EVENT_TIMEOUT.as_secs()),
+        ),
     }
 }
 
@@ -55,16 +61,31 @@ fn is_of_this_machine(address: IpAddr) -> bool {
 
 /// Returns the address that the server lists for a stream.
 async fn reported(client: &Client, user: &str, id: &str) -> Result<IpAddr, String> {
-    let path = format!("/system/connections?{}", Serializer::new(String::new()).append_pair("userId", user).finish());
-    let answer =
-        client.ask(Method::GET, &path, RequestOptions::default().headers()).await.map_err(|error| error.to_string())?;
+    let path = format!(
+        "/system/connections?{}",
+        Serializer::new(String::new())
+            .append_pair("userId", user)
+            .finish()
+    );
+    let answer = client
+        .ask(Method::GET, &path, RequestOptions::default().headers())
+        .await
+        .map_err(|error| error.to_string())?;
     match answer.status() {
         StatusCode::OK => {}
         StatusCode::FORBIDDEN => return Err("this needs the token of an administrator".to_owned()),
-        status => return Err(format!("the list of streams was answered with {}", status.as_u16())),
+        status => {
+            return Err(format!(
+                "the list of streams was answered with {}",
+                status.as_u16()
+            ));
+        }
     }
     let unread = || "the list of streams can't be read".to_owned();
-    let body = Limited::new(answer.into_body(), MAX_LIST_BYTES).collect().await.map_err(|_| unread())?;
+    let body = Limited::new(answer.into_body(), MAX_LIST_BYTES)
+        .collect()
+        .await
+        .map_err(|_| unread())?;
     let list: List = serde_json::from_slice(&body.to_bytes()).map_err(|_| unread())?;
     let stream = list.connections.into_iter().find(|open| open.id == id);
     let address = stream.and_then(|open| open.address);
@@ -76,22 +97,31 @@ async fn reported(client: &Client, user: &str, id: &str) -> Result<IpAddr, Strin
 fn judge(reported: IpAddr, local: IpAddr, remote: IpAddr) -> Finding {
     let all_here = local.is_loopback() && remote.is_loopback();
     let is_a_proxy = reported != local
-        && (all_here || reported.is_loopback() || reported == remote || (is_private(reported) && !is_private(remote)));
+        && (all_here
+            || reported.is_loopback()
+            || reported == remote
+            || (is_private(reported) && !is_private(remote)));
     if is_a_proxy {
-        let message = format!("for the server, this client has the address {reported}, of a proxy; it is {local}");
+        let message = format!(
+            "for the server, this client has the address {reported}, of a proxy; it is {local}"
+        );
         return Finding::trouble(Trouble::Address, Level::Warning, message);
     }
     if reported == local {
         return own(reported);
     }
     let message = format!(
-        "for the server, this client has the address {reported}; here it is {local}, which a gateway may change"
+        "for the server, this client has the address {reported}; here it is {local}, which a \
+         gateway may change"
     );
     Finding::ok(CHECK, message)
 }
 
 fn own(address: IpAddr) -> Finding {
-    Finding::ok(CHECK, format!("for the server, this client has its own address, {address}"))
+    Finding::ok(
+        CHECK,
+        format!("for the server, this client has its own address, {address}"),
+    )
 }
 
 /// Returns whether an address is valid only inside a private network.
@@ -105,7 +135,9 @@ fn is_private(address: IpAddr) -> bool {
                 || address.is_link_local()
                 || (first == 100 && second & 0xc0 == 64)
         }
-        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
+        IpAddr::V6(address) => {
+            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
+        }
     }
 }
 
@@ -114,14 +146,20 @@ mod tests {
     use super::*;
 
     fn level(reported: &str, local: &str, remote: &str) -> Level {
-        judge(reported.parse().unwrap(), local.parse().unwrap(), remote.parse().unwrap()).level
+        judge(
+            reported.parse().unwrap(),
+            local.parse().unwrap(),
+            remote.parse().unwrap(),
+        )
+        .level
     }
 
     #[test]
     fn an_address_that_only_a_proxy_can_have_causes_a_warning() {
         for (reported, local, remote) in [
             ("127.0.0.1", "192.168.1.5", "203.0.113.1"), // the proxy is on the server's machine
-            ("10.0.3.7", "192.168.1.5", "203.0.113.1"), // the server has a public address, so clients are not in its network
+            // the server has a public address, so clients are not in its network
+            ("10.0.3.7", "192.168.1.5", "203.0.113.1"),
             ("100.64.0.9", "192.168.1.5", "203.0.113.1"),
             ("fd00::7", "2001:db8::5", "2001:db8:1::1"),
             ("192.168.1.10", "192.168.1.5", "192.168.1.10"), // this client connected to it

@@ -42,7 +42,9 @@ pub(super) async fn by_events(
     // Publishing has its own timeouts; until it is done, the stream needs none.
     let mut deadline = Instant::now() + Duration::from_hours(1);
     let published = loop {
-        if let Some(published) = published.take_if(|published: &mut Vec<_>| arrived.len() >= published.len()) {
+        if let Some(published) =
+            published.take_if(|published: &mut Vec<_>| arrived.len() >= published.len())
+        {
             break published;
         }
         tokio::select! {
@@ -74,8 +76,10 @@ pub(super) async fn by_events(
 /// Reports a stream that ended while events were published.
 fn cut(stream: &Stream) -> Finding {
     let seconds = (Instant::now() - stream.opened).as_secs_f64();
-    let message =
-        format!("cut after {seconds:.1} s, although events arrived: because of its age, not because it was idle");
+    let message = format!(
+        "cut after {seconds:.1} s, although events arrived: because of its age, not because it \
+         was idle"
+    );
     Finding::trouble(Trouble::IdleCut, Level::Problem, message).measured(seconds, "s")
 }
 
@@ -96,18 +100,24 @@ async fn publish(test_events: &TestEvents<'_>) -> Result<Vec<(String, Instant)>,
 fn judge(delays: &[Option<Duration>]) -> Finding {
     let all = delays.len();
     let lost = delays.iter().filter(|delay| delay.is_none()).count();
-    let buffered = delays.iter().flatten().filter(|delay| **delay > SPACING).count();
+    let buffered = delays
+        .iter()
+        .flatten()
+        .filter(|delay| **delay > SPACING)
+        .count();
     let longest = delays.iter().flatten().max().copied().unwrap_or_default();
     let (longest_ms, spacing_ms) = (longest.as_secs_f64() * 1e3, SPACING.as_millis());
     let finding = if lost > 0 {
         let message = format!(
-            "{lost} of {all} events, {spacing_ms} ms apart, had not arrived {} s after the last was published",
+            "{lost} of {all} events, {spacing_ms} ms apart, had not arrived {} s after the last \
+             was published",
             LAST_EVENT_TIMEOUT.as_secs()
         );
         Finding::trouble(Trouble::Buffering, Level::Problem, message)
     } else if buffered > 1 {
         let message = format!(
-            "{buffered} of {all} events, {spacing_ms} ms apart, arrived together, up to {longest_ms:.0} ms late"
+            "{buffered} of {all} events, {spacing_ms} ms apart, arrived together, up to \
+             {longest_ms:.0} ms late"
         );
         Finding::trouble(Trouble::Buffering, Level::Problem, message)
     } else if longest > NOTICEABLE_DELAY {
@@ -115,7 +125,9 @@ fn judge(delays: &[Option<Duration>]) -> Finding {
         Finding::new("buffering", Level::Warning, message)
             .meaning("The network or the server is slow or busy; nothing seems to buffer events.")
     } else {
-        let message = format!("none: {all} events, {spacing_ms} ms apart, arrived at most {longest_ms:.1} ms late");
+        let message = format!(
+            "none: {all} events, {spacing_ms} ms apart, arrived at most {longest_ms:.1} ms late"
+        );
         Finding::ok("buffering", message)
     };
     finding.measured(longest_ms, "ms")
@@ -123,9 +135,14 @@ fn judge(delays: &[Option<Duration>]) -> Finding {
 
 /// Waits for a heartbeat where nothing can be published.
 pub(super) async fn by_heartbeat(stream: &mut Stream, interval: Option<u64>, why: &str) -> Finding {
-    let Some(interval) = interval.map(Duration::from_millis).filter(|interval| *interval <= MAX_HEARTBEAT_INTERVAL)
+    let Some(interval) = interval
+        .map(Duration::from_millis)
+        .filter(|interval| *interval <= MAX_HEARTBEAT_INTERVAL)
     else {
-        return Finding::skipped("buffering", format!("{why}; and heartbeats are too rare to measure with"));
+        return Finding::skipped(
+            "buffering",
+            format!("{why}; and heartbeats are too rare to measure with"),
+        );
     };
     let began = Instant::now();
     let deadline = began + interval + HEARTBEAT_TOLERANCE;
@@ -134,19 +151,25 @@ pub(super) async fn by_heartbeat(stream: &mut Stream, interval: Option<u64>, why
             Next::Event(Message { event, .. }, at) if event == "heartbeat" => {
                 let seconds = at.saturating_duration_since(began).as_secs_f64();
                 let announced = interval.as_secs_f64();
-                let message = format!("none: a heartbeat arrived after {seconds:.1} of {announced:.1} s ({why})");
+                let message = format!(
+                    "none: a heartbeat arrived after {seconds:.1} of {announced:.1} s ({why})"
+                );
                 return Finding::ok("buffering", message).measured(seconds, "s");
             }
             Next::Event(..) => {}
             Next::Silence => {
                 let seconds = (deadline - began).as_secs_f64();
                 let message = format!("no heartbeat for {seconds:.1} s ({why})");
-                return Finding::trouble(Trouble::Buffering, Level::Problem, message).measured(seconds, "s");
+                return Finding::trouble(Trouble::Buffering, Level::Problem, message)
+                    .measured(seconds, "s");
             }
             Next::End => {
                 let seconds = began.elapsed().as_secs_f64();
-                let message = format!("the stream was cut after {seconds:.1} s, before a heartbeat arrived ({why})");
-                return Finding::trouble(Trouble::IdleCut, Level::Problem, message).measured(seconds, "s");
+                let message = format!(
+                    "the stream was cut after {seconds:.1} s, before a heartbeat arrived ({why})"
+                );
+                return Finding::trouble(Trouble::IdleCut, Level::Problem, message)
+                    .measured(seconds, "s");
             }
         }
     }
@@ -157,7 +180,10 @@ mod tests {
     use super::*;
 
     fn level(delays: &[u64]) -> Level {
-        let delays: Vec<_> = delays.iter().map(|ms| Some(Duration::from_millis(*ms))).collect();
+        let delays: Vec<_> = delays
+            .iter()
+            .map(|ms| Some(Duration::from_millis(*ms)))
+            .collect();
         judge(&delays).level
     }
 

@@ -64,7 +64,13 @@ impl Level {
 
 impl Finding {
     pub(super) fn new(check: &'static str, level: Level, message: impl Into<String>) -> Self {
-        Self { check, level, message: message.into(), value: None, remedy: None }
+        Self {
+            check,
+            level,
+            message: message.into(),
+            value: None,
+            remedy: None,
+        }
     }
 
     pub(super) fn ok(check: &'static str, message: impl Into<String>) -> Self {
@@ -77,16 +83,25 @@ impl Finding {
 
     /// Returns a finding about a proxy, with its fix.
     pub(super) fn trouble(trouble: Trouble, level: Level, message: impl Into<String>) -> Self {
-        Self { remedy: Some(Remedy::Proxy(trouble)), ..Self::new(trouble.check(), level, message) }
+        Self {
+            remedy: Some(Remedy::Proxy(trouble)),
+            ..Self::new(trouble.check(), level, message)
+        }
     }
 
     pub(super) fn measured(self, value: f64, unit: &'static str) -> Self {
-        Self { value: Some((value, unit)), ..self }
+        Self {
+            value: Some((value, unit)),
+            ..self
+        }
     }
 
     /// Adds an explanation to a finding that no proxy caused.
     pub(super) fn meaning(self, meaning: &'static str) -> Self {
-        Self { remedy: Some(Remedy::Elsewhere(meaning)), ..self }
+        Self {
+            remedy: Some(Remedy::Elsewhere(meaning)),
+            ..self
+        }
     }
 
     fn explained(&self) -> Option<&'static str> {
@@ -106,14 +121,25 @@ impl Finding {
 
 impl Report {
     pub(super) fn has_problems(&self) -> bool {
-        self.findings.iter().any(|finding| finding.level == Level::Problem)
+        self.findings
+            .iter()
+            .any(|finding| finding.level == Level::Problem)
     }
 
     /// Writes the findings for a person.
     pub(super) fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
         for finding in &self.findings {
-            writeln!(out, "{:<8} {:<14} {}", finding.level.word(), finding.check, plain(&finding.message))?;
-            if let Some(meaning) = finding.explained().filter(|_| finding.level >= Level::Warning) {
+            writeln!(
+                out,
+                "{:<8} {:<14} {}",
+                finding.level.word(),
+                finding.check,
+                plain(&finding.message)
+            )?;
+            if let Some(meaning) = finding
+                .explained()
+                .filter(|_| finding.level >= Level::Warning)
+            {
                 writeln!(out, "  {meaning}")?;
             }
             if let Some(trouble) = finding.trouble_of() {
@@ -123,8 +149,17 @@ impl Report {
                 }
             }
         }
-        if !self.known && self.findings.iter().any(|finding| finding.trouble_of().is_some()) {
-            let others: Vec<_> = Proxy::ALL.iter().filter(|proxy| **proxy != self.proxy).map(|p| p.id()).collect();
+        if !self.known
+            && self
+                .findings
+                .iter()
+                .any(|finding| finding.trouble_of().is_some())
+        {
+            let others: Vec<_> = Proxy::ALL
+                .iter()
+                .filter(|proxy| **proxy != self.proxy)
+                .map(|p| p.id())
+                .collect();
             writeln!(
                 out,
                 "the proxy could not be recognised; for the lines of another, use --proxy {}",

@@ -39,21 +39,28 @@ struct Claims {
 
 /// Returns the text of a header.
 pub(super) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    headers
+        .get(name)
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 /// Returns the content coding of the body, if it is compressed.
 pub(super) fn encoding(headers: &HeaderMap) -> Option<String> {
-    text(headers, &CONTENT_ENCODING).filter(|encoding| !encoding.trim().eq_ignore_ascii_case("identity"))
+    text(headers, &CONTENT_ENCODING)
+        .filter(|encoding| !encoding.trim().eq_ignore_ascii_case("identity"))
 }
 
 /// Judges how long the first event took. Must be called after `connected` was read.
 pub(super) fn first_byte(stream: &Stream) -> Finding {
     let first = stream.last_bytes - stream.opened;
-    let (head_ms, first_ms) = (stream.head_after.as_secs_f64() * 1e3, first.as_secs_f64() * 1e3);
+    let (head_ms, first_ms) = (
+        stream.head_after.as_secs_f64() * 1e3,
+        first.as_secs_f64() * 1e3,
+    );
     let message = format!("the head after {head_ms:.1} ms, the first event after {first_ms:.1} ms");
     let finding = if first > SLOW_FIRST_EVENT {
-        Finding::new("first-byte", Level::Warning, message).meaning("The network is slow, or the server is busy.")
+        Finding::new("first-byte", Level::Warning, message)
+            .meaning("The network is slow, or the server is busy.")
     } else {
         Finding::ok("first-byte", message)
     };
@@ -62,9 +69,12 @@ pub(super) fn first_byte(stream: &Stream) -> Finding {
 
 pub(super) fn version(head: &Parts, https: bool) -> Finding {
     match (head.version, https) {
-        (Version::HTTP_2 | Version::HTTP_3, _) => Finding::ok("http-version", format!("{:?}", head.version)),
+        (Version::HTTP_2 | Version::HTTP_3, _) => {
+            Finding::ok("http-version", format!("{:?}", head.version))
+        }
         (Version::HTTP_11, false) => {
-            let message = "HTTP/1.1; browsers use HTTP/2 only over https, and at most six connections without it";
+            let message = "HTTP/1.1; browsers use HTTP/2 only over https, and at most six \
+                           connections without it";
             Finding::ok("http-version", message)
         }
         (version, _) => Finding::trouble(Trouble::Http1, Level::Warning, format!("{version:?}")),
@@ -75,13 +85,20 @@ pub(super) fn version(head: &Parts, https: bool) -> Finding {
 pub(super) fn rewritten(headers: &HeaderMap) -> Finding {
     let mut wrong = Vec::new();
     if !is_event_stream(headers) {
-        let kind = text(headers, &http::header::CONTENT_TYPE).unwrap_or_else(|| "missing".to_owned());
+        let kind =
+            text(headers, &http::header::CONTENT_TYPE).unwrap_or_else(|| "missing".to_owned());
         wrong.push(format!("Content-Type: {kind}"));
     }
-    let control: Vec<_> =
-        headers.get_all(CACHE_CONTROL).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    let control: Vec<_> = headers
+        .get_all(CACHE_CONTROL)
+        .iter()
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        .collect();
     let control = control.join(", ").to_ascii_lowercase();
-    let lost: Vec<_> = DIRECTIVES.into_iter().filter(|directive| !control.contains(directive)).collect();
+    let lost: Vec<_> = DIRECTIVES
+        .into_iter()
+        .filter(|directive| !control.contains(directive))
+        .collect();
     if !lost.is_empty() {
         wrong.push(format!("Cache-Control without {}", lost.join(", ")));
     }
@@ -92,29 +109,57 @@ pub(super) fn rewritten(headers: &HeaderMap) -> Finding {
         return Finding::trouble(Trouble::Headers, Level::Problem, wrong.join("; "));
     }
     // nginx obeys this field and does not forward it.
-    let accel = if headers.contains_key("x-accel-buffering") { "" } else { "; a proxy removed X-Accel-Buffering" };
-    Finding::ok("headers", format!("Content-Type and Cache-Control are the server's{accel}"))
+    let accel = if headers.contains_key("x-accel-buffering") {
+        ""
+    } else {
+        "; a proxy removed X-Accel-Buffering"
+    };
+    Finding::ok(
+        "headers",
+        format!("Content-Type and Cache-Control are the server's{accel}"),
+    )
 }
 
 /// Compares the clocks. `server` is the time in `connected`, from the server's own clock; `Date`
 /// may be from the clock of a proxy. The request took `elapsed`, and the server read its clock at
 /// some moment of it, so being behind by that much is not skew.
-pub(super) fn clock(server: Option<&str>, headers: &HeaderMap, now: Timestamp, elapsed: Duration) -> Finding {
+pub(super) fn clock(
+    server: Option<&str>,
+    headers: &HeaderMap,
+    now: Timestamp,
+    elapsed: Duration,
+) -> Finding {
     let date = text(headers, &DATE).and_then(|date| httpdate::parse_http_date(&date).ok());
-    let date = date.and_then(|date| date.duration_since(SystemTime::UNIX_EPOCH).ok()).map(|date| date.as_secs_f64());
+    let date = date
+        .and_then(|date| date.duration_since(SystemTime::UNIX_EPOCH).ok())
+        .map(|date| date.as_secs_f64());
     let server = server.and_then(|time| time.parse::<Timestamp>().ok());
     let (server, whose) = match (server, date) {
         (Some(server), _) => (seconds(server), "server's"),
         (None, Some(date)) => (date, "Date field's"),
-        (None, None) => return Finding::skipped("clock", "neither `connected` nor a Date field contains a time"),
+        (None, None) => {
+            return Finding::skipped(
+                "clock",
+                "neither `connected` nor a Date field contains a time",
+            );
+        }
     };
     let behind = seconds(now) - server;
-    let skew = if behind > 0.0 { -(behind - elapsed.as_secs_f64()).max(0.0) } else { -behind };
+    let skew = if behind > 0.0 {
+        -(behind - elapsed.as_secs_f64()).max(0.0)
+    } else {
+        -behind
+    };
     let direction = if skew < 0.0 { "behind" } else { "ahead of" };
-    let message = format!("the {whose} clock is {:.1} s {direction} this machine's", skew.abs());
+    let message = format!(
+        "the {whose} clock is {:.1} s {direction} this machine's",
+        skew.abs()
+    );
     let finding = if skew.abs() > LEEWAY {
-        Finding::new("clock", Level::Problem, message)
-            .meaning("Tokens are refused too early or too late, because the server tolerates 30 s. Synchronize both clocks by NTP.")
+        Finding::new("clock", Level::Problem, message).meaning(
+            "Tokens are refused too early or too late, because the server tolerates 30 \
+                      s. Synchronize both clocks by NTP.",
+        )
     } else if skew.abs() > SKEW {
         Finding::new("clock", Level::Warning, message).meaning("Synchronize both clocks by NTP.")
     } else {
@@ -135,22 +180,32 @@ pub(super) fn token(token: &str, now: Timestamp) -> Option<Finding> {
     let now = seconds(now);
     let finding = match (exp.map(|exp| exp - now), iat.map(|iat| iat - now)) {
         (_, Some(ahead)) if ahead > LEEWAY => {
-            let message = format!("it was issued {ahead:.0} s in the future, by this machine's clock");
+            let message =
+                format!("it was issued {ahead:.0} s in the future, by this machine's clock");
             Finding::new("token", Level::Problem, message)
-                .meaning("The clock of the machine that issues tokens differs from this one. Synchronize both by NTP.")
+                .meaning(
+                    "The clock of the machine that issues tokens differs from this one. \
+                          Synchronize both by NTP.",
+                )
                 .measured(ahead, "s")
         }
-        (Some(left), _) if left < 0.0 => {
-            Finding::new("token", Level::Problem, format!("it expired {:.0} s ago", -left))
-                .meaning("The server refuses it, or will within seconds. Get a new one.")
-                .measured(left, "s")
+        (Some(left), _) if left < 0.0 => Finding::new(
+            "token",
+            Level::Problem,
+            format!("it expired {:.0} s ago", -left),
+        )
+        .meaning("The server refuses it, or will within seconds. Get a new one.")
+        .measured(left, "s"),
+        (Some(left), _) if left < SHORT_LIFE => Finding::new(
+            "token",
+            Level::Warning,
+            format!("it expires in {left:.0} s"),
+        )
+        .meaning("The stream ends when it expires. Get a new one before that.")
+        .measured(left, "s"),
+        (Some(left), _) => {
+            Finding::ok("token", format!("it is valid for another {left:.0} s")).measured(left, "s")
         }
-        (Some(left), _) if left < SHORT_LIFE => {
-            Finding::new("token", Level::Warning, format!("it expires in {left:.0} s"))
-                .meaning("The stream ends when it expires. Get a new one before that.")
-                .measured(left, "s")
-        }
-        (Some(left), _) => Finding::ok("token", format!("it is valid for another {left:.0} s")).measured(left, "s"),
         (None, _) => Finding::ok("token", "it never expires"),
     };
     Some(finding)
@@ -159,11 +214,16 @@ pub(super) fn token(token: &str, now: Timestamp) -> Option<Finding> {
 pub(super) fn authorization(connected: &Connected, sent: bool) -> Finding {
     match (sent, connected.authenticated, &connected.auth_error) {
         (false, ..) => Finding::skipped("authorization", "there is no token; set TIDINGS_TOKEN"),
-        (true, true, _) => Finding::ok("authorization", "the token arrived, and the server knows its user"),
-        (true, false, Some(error)) => {
-            Finding::new("authorization", Level::Problem, format!("the server refused the token: {error}"))
-                .meaning("It arrived, but the stream is anonymous. Get a token that this server accepts.")
-        }
+        (true, true, _) => Finding::ok(
+            "authorization",
+            "the token arrived, and the server knows its user",
+        ),
+        (true, false, Some(error)) => Finding::new(
+            "authorization",
+            Level::Problem,
+            format!("the server refused the token: {error}"),
+        )
+        .meaning("It arrived, but the stream is anonymous. Get a token that this server accepts."),
         (true, false, None) => Finding::trouble(
             Trouble::Authorization,
             Level::Problem,
@@ -179,7 +239,12 @@ mod tests {
     const NOW: &str = "2026-11-23T22:30:15Z";
 
     fn skew(server: &str, elapsed: u64) -> (Level, f64) {
-        let found = clock(Some(server), &HeaderMap::new(), NOW.parse().unwrap(), Duration::from_secs(elapsed));
+        let found = clock(
+            Some(server),
+            &HeaderMap::new(),
+            NOW.parse().unwrap(),
+            Duration::from_secs(elapsed),
+        );
         (found.level, found.value.unwrap().0.round())
     }
 
@@ -205,7 +270,10 @@ mod tests {
         assert_eq!(level(&format!(r#"{{"exp":{}}}"#, now + 3600)), Level::Ok);
         assert_eq!(level(&format!(r#"{{"exp":{}}}"#, now + 60)), Level::Warning);
         assert_eq!(level(&format!(r#"{{"exp":{}}}"#, now - 1)), Level::Problem);
-        assert_eq!(level(&format!(r#"{{"exp":{},"iat":{}}}"#, now + 3600, now + 60)), Level::Problem);
+        assert_eq!(
+            level(&format!(r#"{{"exp":{},"iat":{}}}"#, now + 3600, now + 60)),
+            Level::Problem
+        );
         assert!(super::token(tidings_server::auth::demo::TOKEN, NOW.parse().unwrap()).is_none());
     }
 }

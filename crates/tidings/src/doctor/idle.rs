@@ -23,13 +23,18 @@ pub(super) fn announced(interval: Option<u64>) -> Finding {
         return Finding::skipped("heartbeat", "the server does not announce an interval");
     };
     let seconds = interval.as_secs_f64();
-    let finding = if interval > SHORTEST_IDLE_TIMEOUT {
-        Finding::new("heartbeat", Level::Warning, format!("one every {seconds:.1} s")).meaning(
-            "Many proxies cut a stream after 30 or 60 s of silence. Set HEARTBEAT_INTERVAL=25s, or test this proxy with --patient.",
+    let finding =
+        if interval > SHORTEST_IDLE_TIMEOUT {
+            Finding::new("heartbeat", Level::Warning, format!("one every {seconds:.1} s")).meaning(
+            "Many proxies cut a stream after 30 or 60 s of silence. Set HEARTBEAT_INTERVAL=25s, \
+             or test this proxy with --patient.",
         )
-    } else {
-        Finding::ok("heartbeat", format!("one every {seconds:.1} s, before common proxies cut an idle stream"))
-    };
+        } else {
+            Finding::ok(
+                "heartbeat",
+                format!("one every {seconds:.1} s, before common proxies cut an idle stream"),
+            )
+        };
     finding.measured(seconds, "s")
 }
 
@@ -38,7 +43,10 @@ pub(super) async fn wait(client: &Client, patience: Duration, interval: Option<u
     let mut stream = match Stream::open(client, PATH, RequestOptions::default()).await {
         Ok(stream) => stream,
         Err(NoStream::TimedOut) => {
-            return Finding::skipped("idle", format!("no answer within {} s", FIRST_EVENT_TIMEOUT.as_secs()));
+            return Finding::skipped(
+                "idle",
+                format!("no answer within {} s", FIRST_EVENT_TIMEOUT.as_secs()),
+            );
         }
         Err(NoStream::Failed(failure)) => return Finding::skipped("idle", failure.to_string()),
     };
@@ -50,7 +58,10 @@ pub(super) async fn wait(client: &Client, patience: Duration, interval: Option<u
             Next::Event(message, _) => match &*message.event {
                 "heartbeat" => heartbeats += 1,
                 "busy" | "expired" | "revoked" | "slow" | "draining" => {
-                    return Finding::skipped("idle", format!("the server itself ended the stream: {}", message.event));
+                    return Finding::skipped(
+                        "idle",
+                        format!("the server itself ended the stream: {}", message.event),
+                    );
                 }
                 _ => {}
             },
@@ -71,15 +82,23 @@ pub(super) async fn wait(client: &Client, patience: Duration, interval: Option<u
 /// arrived for `silence`.
 fn cut(open: Duration, silence: Duration, interval: Option<Duration>) -> Finding {
     let (open, silent) = (open.as_secs_f64(), silence.as_secs_f64());
-    if interval.is_some_and(|interval| silence < interval / ACTIVE_DIVISOR && open > 2.0 * silent + 1.0) {
+    if interval
+        .is_some_and(|interval| silence < interval / ACTIVE_DIVISOR && open > 2.0 * silent + 1.0)
+    {
         let message = format!(
-            "cut after {open:.1} s, {silent:.1} s after the last byte: because of its age, not because it was idle"
+            "cut after {open:.1} s, {silent:.1} s after the last byte: because of its age, not \
+             because it was idle"
         );
         return Finding::trouble(Trouble::IdleCut, Level::Warning, message).measured(open, "s");
     }
     let heartbeat = interval.map_or_else(
         || "the server announces no heartbeat".to_owned(),
-        |interval| format!("a heartbeat every {:.1} s is not enough", interval.as_secs_f64()),
+        |interval| {
+            format!(
+                "a heartbeat every {:.1} s is not enough",
+                interval.as_secs_f64()
+            )
+        },
     );
     let message = format!("cut after {silent:.1} s of silence; {heartbeat}");
     Finding::trouble(Trouble::IdleCut, Level::Problem, message).measured(silent, "s")
@@ -92,7 +111,12 @@ mod tests {
     #[test]
     fn a_stream_that_was_cut_because_of_its_age_is_not_reported_as_idle() {
         let level = |open, silence| {
-            cut(Duration::from_secs(open), Duration::from_secs(silence), Some(Duration::from_secs(25))).level
+            cut(
+                Duration::from_secs(open),
+                Duration::from_secs(silence),
+                Some(Duration::from_secs(25)),
+            )
+            .level
         };
         assert_eq!(level(2, 2), Level::Problem);
         assert_eq!(level(85, 20), Level::Problem);

@@ -76,7 +76,11 @@ pub(super) struct RequestOptions<'a> {
 
 impl RequestOptions<'_> {
     pub(super) fn headers(self) -> HeaderMap {
-        let encodings = if self.compressed { "gzip, br" } else { "identity" };
+        let encodings = if self.compressed {
+            "gzip, br"
+        } else {
+            "identity"
+        };
         let mut headers = HeaderMap::from_iter([
             (ACCEPT, HeaderValue::from_static("text/event-stream")),
             (CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -91,22 +95,42 @@ impl RequestOptions<'_> {
 
 impl Stream {
     /// Opens a stream. A 200 of any content type counts, because the type may have been rewritten.
-    pub(super) async fn open(client: &Client, path: &str, options: RequestOptions<'_>) -> Result<Self, NoStream> {
+    pub(super) async fn open(
+        client: &Client,
+        path: &str,
+        options: RequestOptions<'_>,
+    ) -> Result<Self, NoStream> {
         let opened = Instant::now();
-        let answer = timeout(FIRST_EVENT_TIMEOUT, client.ask(Method::GET, path, options.headers())).await;
-        let response = answer.map_err(|_| NoStream::TimedOut)?.map_err(NoStream::Failed)?;
+        let answer = timeout(
+            FIRST_EVENT_TIMEOUT,
+            client.ask(Method::GET, path, options.headers()),
+        )
+        .await;
+        let response = answer
+            .map_err(|_| NoStream::TimedOut)?
+            .map_err(NoStream::Failed)?;
         if response.status() != StatusCode::OK {
             // The body of a refusal may never end; the status alone is then enough.
             let status = response.status();
             let refused = timeout(FIRST_EVENT_TIMEOUT, refusal(response)).await;
-            let refused = refused.unwrap_or_else(|_| tidings_client::Refusal::read(status, &HeaderMap::new(), b""));
+            let refused = refused
+                .unwrap_or_else(|_| tidings_client::Refusal::read(status, &HeaderMap::new(), b""));
             return Err(NoStream::Failed(Failure::Refused(refused)));
         }
         let (head, body) = response.into_parts();
         let last_bytes = Instant::now();
         let head_after = last_bytes - opened;
         let (decoder, waiting) = (Decoder::new(), VecDeque::new());
-        Ok(Self { head, body, decoder, waiting, opened, head_after, last_bytes, finished: false })
+        Ok(Self {
+            head,
+            body,
+            decoder,
+            waiting,
+            opened,
+            head_after,
+            last_bytes,
+            finished: false,
+        })
     }
 
     /// Waits for the next event. Cancel-safe: no event is lost.
@@ -141,7 +165,8 @@ impl Stream {
         };
         let bytes = frame.into_data().unwrap_or_default();
         if !bytes.is_empty() {
-            self.last_bytes = Instant::now(); // over HTTP/2 the end of a stream may be a frame without bytes
+            // over HTTP/2 the end of a stream may be a frame without bytes
+            self.last_bytes = Instant::now();
         }
         self.decoder.push(&bytes);
         for item in self.decoder.by_ref() {

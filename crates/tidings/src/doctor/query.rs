@@ -12,11 +12,19 @@ const UNKNOWN_ID: &str = "lastEventId=tidings-doctor";
 
 /// Asks for a stream that resumes after an impossible id, which is only in the query.
 pub(super) async fn check(client: &Client) -> Finding {
-    let opened = Stream::open(client, &format!("{PATH}&{UNKNOWN_ID}"), RequestOptions::default()).await;
+    let opened = Stream::open(
+        client,
+        &format!("{PATH}&{UNKNOWN_ID}"),
+        RequestOptions::default(),
+    )
+    .await;
     let mut stream = match opened {
         Ok(stream) => stream,
         Err(NoStream::TimedOut) => {
-            return Finding::skipped("query", format!("no answer within {} s", FIRST_EVENT_TIMEOUT.as_secs()));
+            return Finding::skipped(
+                "query",
+                format!("no answer within {} s", FIRST_EVENT_TIMEOUT.as_secs()),
+            );
         }
         Err(NoStream::Failed(failure)) => return Finding::skipped("query", failure.to_string()),
     };

@@ -48,15 +48,31 @@ struct Body {
 impl<'a> TestEvents<'a> {
     pub(super) fn new(client: &'a Client, user: &str) -> Self {
         let run = format!("{:032x}", rand::random::<u128>());
-        Self { client, path: with_target("/realtime/update", Some(user)), run }
+        Self {
+            client,
+            path: with_target("/realtime/update", Some(user)),
+            run,
+        }
     }
 
     /// Publishes one event. Returns its id, or why it could not be published.
     pub(super) async fn publish(&self) -> Result<String, String> {
-        let body = json!({ "entity": "tidings-doctor", "action": "update", "data": { "run": self.run } });
-        let key = HeaderValue::try_from(format!("{:032x}", rand::random::<u128>())).map_err(|e| e.to_string())?;
-        let posted = timeout(ANSWER_TIMEOUT, self.client.post(&self.path, Bytes::from(body.to_string()), &key)).await;
-        let answer = posted.map_err(|_| format!("a publish was not answered within {} s", ANSWER_TIMEOUT.as_secs()))?;
+        let body =
+            json!({ "entity": "tidings-doctor", "action": "update", "data": { "run": self.run } });
+        let key = HeaderValue::try_from(format!("{:032x}", rand::random::<u128>()))
+            .map_err(|e| e.to_string())?;
+        let posted = timeout(
+            ANSWER_TIMEOUT,
+            self.client
+                .post(&self.path, Bytes::from(body.to_string()), &key),
+        )
+        .await;
+        let answer = posted.map_err(|_| {
+            format!(
+                "a publish was not answered within {} s",
+                ANSWER_TIMEOUT.as_secs()
+            )
+        })?;
         let answer = answer.map_err(|failure| format!("publishing failed: {failure}"))?;
         let answer: Answer = serde_json::from_slice(&answer)
             .map_err(|_| "the answer to a publish did not contain an event id".to_owned())?;
@@ -65,6 +81,7 @@ impl<'a> TestEvents<'a> {
 
     /// Returns whether an event is one of these.
     pub(super) fn contain(&self, message: &Message) -> bool {
-        serde_json::from_str::<Update>(&message.data).is_ok_and(|update| update.data.run == self.run)
+        serde_json::from_str::<Update>(&message.data)
+            .is_ok_and(|update| update.data.run == self.run)
     }
 }

@@ -15,13 +15,25 @@ pub(super) fn run(stats: &Stats, is_json: bool, out: &mut dyn Write) -> anyhow::
         writeln!(out, "{}", as_json(stats))?;
         return Ok(());
     }
-    let newest = stats.epochs.last().map_or_else(String::new, |(epoch, _)| format!("{epoch}-{}", stats.head));
+    let newest = stats
+        .epochs
+        .last()
+        .map_or_else(String::new, |(epoch, _)| format!("{epoch}-{}", stats.head));
     for (name, value) in [
-        ("events", format!("{}, {} of them the latest with their key", stats.events, stats.keyed)),
+        (
+            "events",
+            format!(
+                "{}, {} of them the latest with their key",
+                stats.events, stats.keyed
+            ),
+        ),
         ("newest", newest),
         ("starts", stats.epochs.len().to_string()),
         ("bytes", stats.bytes.to_string()),
-        ("on disk", format!("{} MiB", stats.disk_bytes.div_ceil(1 << 20))),
+        (
+            "on disk",
+            format!("{} MiB", stats.disk_bytes.div_ceil(1 << 20)),
+        ),
         ("topics", stats.topics.len().to_string()),
     ] {
         writeln!(out, "{name:<9}{value}")?;
@@ -29,22 +41,51 @@ pub(super) fn run(stats: &Stats, is_json: bool, out: &mut dyn Write) -> anyhow::
     for PoolStats { name, held, limit } in stats.pools.iter().filter(|pool| pool.held > 0) {
         writeln!(out, "{:<9}{held} of at most {limit} in {name}", "keys")?;
     }
-    let mut topics: Vec<_> = stats.topics.iter().filter(|topic| topic.events + topic.keyed > 0).collect();
+    let mut topics: Vec<_> = stats
+        .topics
+        .iter()
+        .filter(|topic| topic.events + topic.keyed > 0)
+        .collect();
     topics.sort_by_key(|topic| std::cmp::Reverse(topic.bytes));
     if !topics.is_empty() {
-        writeln!(out, "\n{:>12}  {:>14}  {:>12}  topic", "events", "bytes", "trimmed to")?;
+        writeln!(
+            out,
+            "\n{:>12}  {:>14}  {:>12}  topic",
+            "events", "bytes", "trimmed to"
+        )?;
     }
-    for TopicStats { name, floor, events, bytes, keyed, .. } in topics.iter().take(MAX_LISTED) {
-        writeln!(out, "{:>12}  {bytes:>14}  {:>12}  {}", events + keyed, floor.get(), plain(name.as_str()))?;
+    for TopicStats {
+        name,
+        floor,
+        events,
+        bytes,
+        keyed,
+        ..
+    } in topics.iter().take(MAX_LISTED)
+    {
+        writeln!(
+            out,
+            "{:>12}  {bytes:>14}  {:>12}  {}",
+            events + keyed,
+            floor.get(),
+            plain(name.as_str())
+        )?;
     }
-    if let Some(more) = topics.len().checked_sub(MAX_LISTED).filter(|more| *more > 0) {
+    if let Some(more) = topics
+        .len()
+        .checked_sub(MAX_LISTED)
+        .filter(|more| *more > 0)
+    {
         writeln!(out, "and {more} more; --json shows all")?;
     }
     Ok(())
 }
 
 fn as_json(stats: &Stats) -> serde_json::Value {
-    let epochs = stats.epochs.iter().map(|(epoch, end)| json!({"epoch": epoch.to_string(), "end": end.get()}));
+    let epochs = stats
+        .epochs
+        .iter()
+        .map(|(epoch, end)| json!({"epoch": epoch.to_string(), "end": end.get()}));
     let topics = stats.topics.iter().map(|topic| {
         json!({
             "topic": topic.name.as_str(),
@@ -55,8 +96,10 @@ fn as_json(stats: &Stats) -> serde_json::Value {
             "last": topic.last.get(),
         })
     });
-    let pools =
-        stats.pools.iter().map(|PoolStats { name, held, limit }| json!({"of": name, "held": held, "most": limit}));
+    let pools = stats
+        .pools
+        .iter()
+        .map(|PoolStats { name, held, limit }| json!({"of": name, "held": held, "most": limit}));
     json!({
         "head": stats.head.get(),
         "events": stats.events,

@@ -47,23 +47,52 @@ fn clap_finds_no_fault_with_the_flags() {
 #[test]
 fn each_command_makes_the_call_of_its_group() {
     assert_eq!(
-        request(&["notification", "--title", "Hi", "--message", "-5 °C", "--type=warning", "--to=ann & co"]),
-        pair("/notifications/send?targetUserId=ann+%26+co", r#"{"title":"Hi","message":"-5 °C","type":"warning"}"#)
+        request(&[
+            "notification",
+            "--title",
+            "Hi",
+            "--message",
+            "-5 °C",
+            "--type=warning",
+            "--to=ann & co"
+        ]),
+        pair(
+            "/notifications/send?targetUserId=ann+%26+co",
+            r#"{"title":"Hi","message":"-5 °C","type":"warning"}"#
+        )
     );
     assert_eq!(
-        request(&["update", "--entity=order", "--action=update", "--data", r#"{"n":12345678901234567890.10}"#]),
-        pair("/realtime/update", r#"{"entity":"order","action":"update","data":{"n":12345678901234567890.10}}"#)
+        request(&[
+            "update",
+            "--entity=order",
+            "--action=update",
+            "--data",
+            r#"{"n":12345678901234567890.10}"#
+        ]),
+        pair(
+            "/realtime/update",
+            r#"{"entity":"order","action":"update","data":{"n":12345678901234567890.10}}"#
+        )
     );
     assert_eq!(
         request(&["message", "--room", "general", "good \"morning\""]),
-        pair("/chat/message", r#"{"roomId":"general","message":"good \"morning\"","type":"text"}"#)
+        pair(
+            "/chat/message",
+            r#"{"roomId":"general","message":"good \"morning\"","type":"text"}"#
+        )
     );
     assert_eq!(
         request(&["status", "--service=db", "--status=online"]),
-        pair("/system/status/update", r#"{"service":"db","status":"online"}"#)
+        pair(
+            "/system/status/update",
+            r#"{"service":"db","status":"online"}"#
+        )
     );
     assert_eq!(request(&["raw", "/a?b=c", "[1]"]), pair("/a?b=c", "[1]"));
-    assert_eq!(request(&["raw", "/chat/room/r/join"]), pair("/chat/room/r/join", ""));
+    assert_eq!(
+        request(&["raw", "/chat/room/r/join"]),
+        pair("/chat/room/r/join", "")
+    );
 }
 
 #[test]
@@ -74,7 +103,10 @@ fn an_empty_target_is_sent() {
 
 #[test]
 fn the_url_is_accepted_before_and_after_the_subcommand() {
-    for words in [["--url=http://h", "raw", "/a"], ["raw", "/a", "--url=http://h"]] {
+    for words in [
+        ["--url=http://h", "raw", "/a"],
+        ["raw", "/a", "--url=http://h"],
+    ] {
         let Arguments { remote, .. } = parsed(&words).unwrap();
         assert!(remote.client().is_ok());
         assert_eq!(remote.url.to_string(), "http://h");
@@ -99,7 +131,10 @@ fn missing_arguments_and_invalid_json_are_refused() {
 async fn a_call_without_an_answer_is_repeated_a_limited_number_of_times() {
     let (calls, took) = attempts(|| Failure::Lost(String::new())).await;
     assert_eq!(calls, ATTEMPTS);
-    assert!((Duration::from_secs(3)..Duration::from_secs(9)).contains(&took), "{took:?}");
+    assert!(
+        (Duration::from_secs(3)..Duration::from_secs(9)).contains(&took),
+        "{took:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -107,11 +142,17 @@ async fn retry_after_is_respected_up_to_30_seconds() {
     let (calls, took) = attempts(|| refused(503, Some(10))).await;
     assert_eq!(calls, ATTEMPTS);
     assert!(took >= Duration::from_secs(40), "{took:?}");
-    assert_eq!(attempts(|| refused(503, Some(31))).await, (1, Duration::ZERO));
+    assert_eq!(
+        attempts(|| refused(503, Some(31))).await,
+        (1, Duration::ZERO)
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_would_be_refused_again_is_not_repeated() {
     assert_eq!(attempts(|| refused(403, None)).await, (1, Duration::ZERO));
-    assert_eq!(attempts(|| refused(422, Some(1))).await, (1, Duration::ZERO));
+    assert_eq!(
+        attempts(|| refused(422, Some(1))).await,
+        (1, Duration::ZERO)
+    );
 }

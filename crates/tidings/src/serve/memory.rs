@@ -67,7 +67,9 @@ async fn collect() {
 async fn allocate() {
     for _ in 0..ALLOCATIONS / SLICE {
         for _ in 0..SLICE {
-            drop(std::hint::black_box(Vec::<u8>::with_capacity(ALLOCATION_BYTES)));
+            drop(std::hint::black_box(Vec::<u8>::with_capacity(
+                ALLOCATION_BYTES,
+            )));
         }
         yield_now().await;
     }
@@ -103,8 +105,16 @@ mod tests {
         let mut due = |cpu_time| schedule.is_due(cpu_time);
         assert!(!due(IDLE_CPU));
         for _ in 0..2 {
-            assert!([2; 5].map(|load| due(load * IDLE_CPU)).iter().all(|due| *due));
-            assert_eq!([0; 5].map(|load| due(load * IDLE_CPU)), [true, true, true, false, false]);
+            assert!(
+                [2; 5]
+                    .map(|load| due(load * IDLE_CPU))
+                    .iter()
+                    .all(|due| *due)
+            );
+            assert_eq!(
+                [0; 5].map(|load| due(load * IDLE_CPU)),
+                [true, true, true, false, false]
+            );
         }
     }
 }

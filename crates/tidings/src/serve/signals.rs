@@ -31,13 +31,24 @@ pub(super) struct StartHandlers {
 
 impl StartHandlers {
     pub(super) fn install() -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let signals = {
             let _context = runtime.enter();
             StartSignals::new()?
         };
-        let stops = if is_first_process() { Some(end_on_signal()?) } else { None };
-        Ok(Self { runtime, terminals: Terminals::current(), signals, stops })
+        let stops = if is_first_process() {
+            Some(end_on_signal()?)
+        } else {
+            None
+        };
+        Ok(Self {
+            runtime,
+            terminals: Terminals::current(),
+            signals,
+            stops,
+        })
     }
 }
 
@@ -51,7 +62,12 @@ pub(super) fn listen(
     server: Handle,
 ) -> io::Result<CancellationToken> {
     let handlers = handlers.take().map_or_else(StartHandlers::install, Ok)?;
-    let StartHandlers { runtime, terminals, signals, stops } = handlers;
+    let StartHandlers {
+        runtime,
+        terminals,
+        signals,
+        stops,
+    } = handlers;
     let mut signals = {
         let _context = runtime.enter();
         Signals::new(signals)?
@@ -98,7 +114,9 @@ pub(super) fn listen(
             never = timed_out => never,
         }
     };
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || match runtime.block_on(listen) {})?;
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || match runtime.block_on(listen) {})?;
     Ok(stop)
 }
 
@@ -118,7 +136,9 @@ fn is_first_process() -> bool {
 /// Ends the process on a signal to stop, as the system does with other processes, until the
 /// returned value is dropped.
 fn end_on_signal() -> io::Result<DropGuard> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let mut signals = {
         let _context = runtime.enter();
         Stops::new()?
@@ -132,7 +152,9 @@ fn end_on_signal() -> io::Result<DropGuard> {
             signal = signals.next() => match exit(128 + signal) {},
         }
     };
-    std::thread::Builder::new().name("starting".to_owned()).spawn(move || runtime.block_on(wait))?;
+    std::thread::Builder::new()
+        .name("starting".to_owned())
+        .spawn(move || runtime.block_on(wait))?;
     Ok(start_is_over.drop_guard())
 }
 
@@ -149,7 +171,11 @@ struct Terminals([bool; 3]);
 
 impl Terminals {
     fn current() -> Self {
-        Self([io::stdin().is_terminal(), io::stdout().is_terminal(), io::stderr().is_terminal()])
+        Self([
+            io::stdin().is_terminal(),
+            io::stdout().is_terminal(),
+            io::stderr().is_terminal(),
+        ])
     }
 
     /// Returns whether one of them is no longer a terminal: the system does not report a closed one
@@ -174,9 +200,16 @@ struct StartSignals {
 #[cfg(unix)]
 impl StartSignals {
     fn new() -> io::Result<Self> {
-        let hang_up = if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) };
+        let hang_up = if ignores_hang_up() {
+            None
+        } else {
+            Some(signal(SignalKind::hangup())?)
+        };
         let file_too_large = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
-        Ok(Self { hang_up, _file_too_large: signal(file_too_large)? })
+        Ok(Self {
+            hang_up,
+            _file_too_large: signal(file_too_large)?,
+        })
     }
 }
 
@@ -190,7 +223,10 @@ struct Stops {
 #[cfg(unix)]
 impl Stops {
     fn new() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     /// Waits for one of them, and returns its number.
@@ -212,7 +248,10 @@ struct Signals {
 #[cfg(unix)]
 impl Signals {
     fn new(others: StartSignals) -> io::Result<Self> {
-        Ok(Self { stops: Stops::new()?, others })
+        Ok(Self {
+            stops: Stops::new()?,
+            others,
+        })
     }
 
     async fn next(&mut self) -> Command {
@@ -236,7 +275,9 @@ impl Signals {
 fn ignores_hang_up() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    let mask = mask
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or_default();
     mask & 1 << (rustix::process::Signal::HUP.as_raw() - 1) != 0
 }
 

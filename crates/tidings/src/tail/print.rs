@@ -46,7 +46,11 @@ impl<W: Write> Printer<W> {
         if !self.shows(&message.event) {
             return Ok(false);
         }
-        let line = if self.json { json(message)? } else { text(message) };
+        let line = if self.json {
+            json(message)?
+        } else {
+            text(message)
+        };
         self.out.write_all(line.as_bytes())?;
         self.out.flush()?;
         self.left = self.left.map(|left| left.saturating_sub(1));
@@ -62,8 +66,17 @@ impl<W: Write> Printer<W> {
 }
 
 fn text(message: &Message) -> String {
-    let id = if message.id.is_empty() { "-" } else { &message.id };
-    format!("{}  {}  {}\n", plain(id), plain(&message.event), plain(&message.data))
+    let id = if message.id.is_empty() {
+        "-"
+    } else {
+        &message.id
+    };
+    format!(
+        "{}  {}  {}\n",
+        plain(id),
+        plain(&message.event),
+        plain(&message.data)
+    )
 }
 
 fn json(message: &Message) -> serde_json::Result<String> {
@@ -77,12 +90,22 @@ mod tests {
     use super::*;
 
     fn message(id: &str, event: &str, data: &str) -> Message {
-        Message { id: id.into(), event: event.into(), data: data.into() }
+        Message {
+            id: id.into(),
+            event: event.into(),
+            data: data.into(),
+        }
     }
 
     fn printer(json: bool, quiet: bool, events: &[&str], left: Option<u64>) -> Printer<Vec<u8>> {
         let events = events.iter().map(|&name| name.to_owned()).collect();
-        Printer { out: Vec::new(), json, quiet, events, left }
+        Printer {
+            out: Vec::new(),
+            json,
+            quiet,
+            events,
+            left,
+        }
     }
 
     fn shown(mut printer: Printer<Vec<u8>>, messages: &[Message]) -> String {
@@ -94,7 +117,10 @@ mod tests {
 
     #[test]
     fn an_event_is_printed_on_one_line() {
-        let messages = [message("k-1", "notification", r#"{"title":"Hi"}"#), message("", "heartbeat", "a\nb")];
+        let messages = [
+            message("k-1", "notification", r#"{"title":"Hi"}"#),
+            message("", "heartbeat", "a\nb"),
+        ];
         assert_eq!(
             shown(printer(false, false, &[], None), &messages),
             "k-1  notification  {\"title\":\"Hi\"}\n-  heartbeat  a\\nb\n"
@@ -103,17 +129,29 @@ mod tests {
 
     #[test]
     fn no_control_character_of_an_event_is_printed() {
-        let hostile = [message("\u{1b}[1m", "\u{9b}2J", "\"\u{7f}\"\r\u{1b}]0;title\u{7}")];
+        let hostile = [message(
+            "\u{1b}[1m",
+            "\u{9b}2J",
+            "\"\u{7f}\"\r\u{1b}]0;title\u{7}",
+        )];
         for json in [false, true] {
             let line = shown(printer(json, false, &[], None), &hostile);
-            assert_eq!(line.chars().filter(|c| c.is_control()).collect::<String>(), "\n", "{line:?}");
+            assert_eq!(
+                line.chars().filter(|c| c.is_control()).collect::<String>(),
+                "\n",
+                "{line:?}"
+            );
         }
     }
 
     #[test]
     fn an_event_is_printed_as_one_line_of_json() {
         let messages = [
-            message("k-1", "realtime-update", "{\"n\":12345678901234567890.10,\n \"text\":\"\u{9b}\"}"),
+            message(
+                "k-1",
+                "realtime-update",
+                "{\"n\":12345678901234567890.10,\n \"text\":\"\u{9b}\"}",
+            ),
             message("", "message", "not json\n\"quoted\""),
         ];
         assert_eq!(
@@ -125,15 +163,28 @@ mod tests {
 
     #[test]
     fn only_selected_events_are_shown_and_counted() {
-        let messages = ["connected", "notification", "heartbeat", "reset"].map(|event| message("1", event, "{}"));
+        let messages = ["connected", "notification", "heartbeat", "reset"]
+            .map(|event| message("1", event, "{}"));
         let names = |printer| {
             let shown = shown(printer, &messages);
-            shown.lines().map(|line| line.split("  ").nth(1).unwrap().to_owned()).collect::<Vec<_>>()
+            shown
+                .lines()
+                .map(|line| line.split("  ").nth(1).unwrap().to_owned())
+                .collect::<Vec<_>>()
         };
-        assert_eq!(names(printer(false, true, &[], None)), ["notification", "reset"]);
-        assert_eq!(names(printer(false, true, &["heartbeat", "reset"], None)), ["heartbeat", "reset"]);
+        assert_eq!(
+            names(printer(false, true, &[], None)),
+            ["notification", "reset"]
+        );
+        assert_eq!(
+            names(printer(false, true, &["heartbeat", "reset"], None)),
+            ["heartbeat", "reset"]
+        );
         let mut two = printer(false, true, &[], Some(2));
-        let was_last: Vec<_> = messages.iter().map(|message| two.print(message).unwrap()).collect();
+        let was_last: Vec<_> = messages
+            .iter()
+            .map(|message| two.print(message).unwrap())
+            .collect();
         assert_eq!(was_last, [false, false, false, true]);
     }
 }

@@ -1,4 +1,5 @@
-//! A server that is the first process of a container, to which the system hands no signal that it does not take.
+//! A server that is the first process of a container, to which the system hands no signal that it
+//! does not take.
 
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -17,7 +18,9 @@ fn unshare() -> Command {
     if !rustix::process::geteuid().is_root() {
         command.args(["--user", "--map-root-user"]);
     }
-    command.args(["--pid", "--fork", "--kill-child"]).kill_on_drop(true);
+    command
+        .args(["--pid", "--fork", "--kill-child"])
+        .kill_on_drop(true);
     command
 }
 
@@ -48,7 +51,8 @@ async fn below(parent: &Child) -> Pid {
 async fn a_signal_during_the_start_ends_the_first_process_of_a_container() {
     if !is_permitted().await {
         eprintln!(
-            "SKIPPED: a_signal_during_the_start_ends_the_first_process_of_a_container, as `unshare --pid` is not permitted here"
+            "SKIPPED: a_signal_during_the_start_ends_the_first_process_of_a_container, as \
+             `unshare --pid` is not permitted here"
         );
         return;
     }
@@ -58,14 +62,29 @@ async fn a_signal_during_the_start_ends_the_first_process_of_a_container() {
         let settings = place.directory().join(".env");
         mkfifoat(CWD, &settings, Mode::RUSR | Mode::WUSR).unwrap();
         let mut command = unshare();
-        command.arg(env!("CARGO_BIN_EXE_tidings")).env_clear().current_dir(place.directory());
-        let mut child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        command
+            .arg(env!("CARGO_BIN_EXE_tidings"))
+            .env_clear()
+            .current_dir(place.directory());
+        let mut child = command
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let _writer = in_time(async {
             let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap();
             loop {
-                match fs::OpenOptions::new().write(true).custom_flags(flags).open(&settings) {
+                match fs::OpenOptions::new()
+                    .write(true)
+                    .custom_flags(flags)
+                    .open(&settings)
+                {
                     Ok(writer) => break writer,
-                    Err(error) => assert_eq!(error.raw_os_error(), Some(6), "nobody reads it yet: {error}"), // ENXIO
+                    Err(error) => assert_eq!(
+                        error.raw_os_error(),
+                        Some(6),
+                        "nobody reads it yet: {error}"
+                    ), // ENXIO
                 }
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
@@ -80,14 +99,26 @@ async fn a_signal_during_the_start_ends_the_first_process_of_a_container() {
 async fn a_signal_while_it_serves_stops_the_first_process_of_a_container() {
     if !is_permitted().await {
         eprintln!(
-            "SKIPPED: a_signal_while_it_serves_stops_the_first_process_of_a_container, as `unshare --pid` is not permitted here"
+            "SKIPPED: a_signal_while_it_serves_stops_the_first_process_of_a_container, as \
+             `unshare --pid` is not permitted here"
         );
         return;
     }
     let place = Place::new();
     let mut command = unshare();
-    command.arg(env!("CARGO_BIN_EXE_tidings")).args(["--host", "127.0.0.1", "--port", "0", "--drain-seconds", "0"]);
-    command.env_clear().current_dir(place.directory()).stdin(Stdio::null()).stderr(Stdio::piped());
+    command.arg(env!("CARGO_BIN_EXE_tidings")).args([
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--drain-seconds",
+        "0",
+    ]);
+    command
+        .env_clear()
+        .current_dir(place.directory())
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped());
     let mut running = crate::support::Running::of(command.spawn().unwrap());
     running.note_that("  listening").await;
     kill_process(below(running.child()).await, Signal::TERM).unwrap();

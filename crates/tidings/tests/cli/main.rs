@@ -1,4 +1,5 @@
-//! The commands as a person runs them: the real binary, real sockets, and what it says and ends with.
+//! The commands as a person runs them: the real binary, real sockets, and what it says and ends
+//! with.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bench;

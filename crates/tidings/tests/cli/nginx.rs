@@ -30,24 +30,36 @@ impl Nginx {
         Self::start(tempfile::tempdir().unwrap(), "", server, lines).await
     }
 
-    /// The same over TLS and HTTP/2, with a certificate for `name` that nobody but itself vouches for.
+    /// The same over TLS and HTTP/2, with a certificate for `name` that nobody but itself vouches
+    /// for.
     pub(crate) async fn with_tls_for(name: &str, server: SocketAddr, lines: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
-        std::fs::write(folder.path().join("certificate.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+        std::fs::write(
+            folder.path().join("certificate.pem"),
+            params.self_signed(&key).unwrap().pem(),
+        )
+        .unwrap();
         std::fs::write(folder.path().join("key.pem"), key.serialize_pem()).unwrap();
-        // As nginx has it since long ago. Newer ones would like `http2 on;` better, which older ones don't know.
+        // As nginx has it since long ago. Newer ones would like `http2 on;` better, which older
+        // ones don't know.
         Self::start(folder, "ssl http2", server, lines).await
     }
 
     /// Of one with TLS: what vouches for it.
     pub(crate) fn certificate(&self) -> String {
-        self.folder.path().join("certificate.pem").to_str().unwrap().to_owned()
+        self.folder
+            .path()
+            .join("certificate.pem")
+            .to_str()
+            .unwrap()
+            .to_owned()
     }
 
-    /// It takes no port 0. So it listens on a socket in its own folder, and a free port is forwarded to that.
+    /// It takes no port 0. So it listens on a socket in its own folder, and a free port is
+    /// forwarded to that.
     async fn start(folder: TempDir, listen: &str, server: SocketAddr, lines: &str) -> Self {
         let socket = folder.path().join("nginx.sock");
         let file = folder.path().join("nginx.conf");
@@ -76,7 +88,11 @@ impl Nginx {
                 tokio::spawn(forward(client, socket.clone()));
             }
         });
-        Self { address, _child: child, folder }
+        Self {
+            address,
+            _child: child,
+            folder,
+        }
     }
 }
 
@@ -88,8 +104,11 @@ async fn forward(mut client: TcpStream, socket: PathBuf) {
 
 /// One process, so that its end is the end of all of it.
 fn configuration(socket: &Path, listen: &str, server: SocketAddr, lines: &str) -> String {
-    let certificate =
-        if listen.is_empty() { "" } else { "ssl_certificate certificate.pem; ssl_certificate_key key.pem;" };
+    let certificate = if listen.is_empty() {
+        ""
+    } else {
+        "ssl_certificate certificate.pem; ssl_certificate_key key.pem;"
+    };
     format!(
         "daemon off; master_process off; pid nginx.pid; error_log error.log warn;
 events {{ worker_connections 64; }}

@@ -1,5 +1,5 @@
-//! What stands between a client and a server: an address that stays while servers come and go, and a network that loses
-//! answers.
+//! What stands between a client and a server: an address that stays while servers come and go, and
+//! a network that loses answers.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,8 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Forwards to `target`, and loses the first answers: the server gets the request, the client gets nothing.
+    /// Forwards to `target`, and loses the first answers: the server gets the request, the client
+    /// gets nothing.
     pub(crate) async fn new(target: Option<SocketAddr>, to_lose: u32) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = Self {
@@ -29,8 +30,14 @@ impl Proxy {
         let (target, to_lose) = (proxy.target.clone(), proxy.to_lose.clone());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let Some(target) = *target.lock() else { continue };
-                let lose = to_lose.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
+                let Some(target) = *target.lock() else {
+                    continue;
+                };
+                let lose = to_lose
+                    .try_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                        left.checked_sub(1)
+                    })
+                    .is_ok();
                 tokio::spawn(forward(client, target, lose));
             }
         });
@@ -49,7 +56,9 @@ impl Proxy {
 }
 
 async fn forward(mut client: TcpStream, target: SocketAddr, lose: bool) {
-    let Ok(mut server) = TcpStream::connect(target).await else { return };
+    let Ok(mut server) = TcpStream::connect(target).await else {
+        return;
+    };
     if !lose {
         let _ = copy_bidirectional(&mut client, &mut server).await;
         return;

@@ -1,4 +1,5 @@
-//! The binary in an empty directory and an empty environment, its lines, and its end. Nothing waits for ever.
+//! The binary in an empty directory and an empty environment, its lines, and its end. Nothing waits
+//! for ever.
 
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Output, Stdio};
@@ -8,7 +9,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 use tidings_server::auth::demo;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines,
+};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
@@ -40,7 +43,10 @@ pub(crate) struct Running {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self { directory: Arc::new(tempfile::tempdir().unwrap()), environment: Vec::new() }
+        Self {
+            directory: Arc::new(tempfile::tempdir().unwrap()),
+            environment: Vec::new(),
+        }
     }
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
@@ -50,7 +56,8 @@ impl Place {
 
     /// The commands call this server, with the demo token.
     pub(crate) fn calling(self, address: SocketAddr) -> Self {
-        self.env("TIDINGS_URL", &format!("http://{address}")).env("TIDINGS_TOKEN", demo::TOKEN)
+        self.env("TIDINGS_URL", &format!("http://{address}"))
+            .env("TIDINGS_TOKEN", demo::TOKEN)
     }
 
     /// Where the commands run.
@@ -60,10 +67,17 @@ impl Place {
 
     /// The log of version 0.1 that `crates/journal-disk/tests/upgrades` has, as its server's log.
     pub(crate) fn of_version_0_1(self) -> Self {
-        let archive = concat!(env!("CARGO_MANIFEST_DIR"), "/../journal-disk/tests/upgrades/fca78b1.tar.gz");
+        let archive = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../journal-disk/tests/upgrades/fca78b1.tar.gz"
+        );
         std::fs::create_dir(self.data()).unwrap();
-        let tar =
-            std::process::Command::new("tar").arg("-C").arg(self.data()).args(["-xzf", archive]).status().unwrap();
+        let tar = std::process::Command::new("tar")
+            .arg("-C")
+            .arg(self.data())
+            .args(["-xzf", archive])
+            .status()
+            .unwrap();
         assert!(tar.success(), "{tar}");
         self
     }
@@ -76,8 +90,16 @@ impl Place {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
         let environment = self.environment.iter().map(|(name, value)| (name, value));
-        command.args(arguments).env_clear().envs(environment).current_dir(self.directory.path());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(environment)
+            .current_dir(self.directory.path());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
         command
     }
 
@@ -90,7 +112,10 @@ impl Place {
     #[cfg(target_os = "linux")]
     pub(crate) async fn run_limited(&self, descriptors: u32, arguments: &[&str]) -> Output {
         let mut command = Command::new("prlimit");
-        command.arg(format!("--nofile={descriptors}")).arg(env!("CARGO_BIN_EXE_tidings")).args(arguments);
+        command
+            .arg(format!("--nofile={descriptors}"))
+            .arg(env!("CARGO_BIN_EXE_tidings"))
+            .args(arguments);
         let environment = self.environment.iter().map(|(name, value)| (name, value));
         command
             .env_clear()
@@ -103,7 +128,11 @@ impl Place {
 
     /// The same, with something to read.
     pub(crate) async fn run_with(&self, arguments: &[&str], input: &[u8]) -> Output {
-        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
         child.stdin.take().unwrap().write_all(input).await.unwrap();
         in_time(child.wait_with_output()).await.unwrap()
     }
@@ -124,7 +153,16 @@ impl Place {
 
     /// Publishes a notification to everybody; returns the id of its event.
     pub(crate) async fn notify(&self, title: &str) -> String {
-        let answer = self.succeed(&["publish", "notification", "--title", title, "--message", "m"]).await;
+        let answer = self
+            .succeed(&[
+                "publish",
+                "notification",
+                "--title",
+                title,
+                "--message",
+                "m",
+            ])
+            .await;
         let answer: Value = serde_json::from_str(&answer).unwrap();
         answer["eventId"].as_str().unwrap().to_owned()
     }
@@ -133,26 +171,42 @@ impl Place {
         Running::of(self.command(arguments).spawn().unwrap())
     }
 
-    /// Starts a server on a free port of the loopback and waits until its banner says where it listens.
+    /// Starts a server on a free port of the loopback and waits until its banner says where it
+    /// listens.
     pub(crate) async fn serve(&self) -> Server {
-        self.serve_with(&["--host", "127.0.0.1", "--drain-seconds", "0"]).await
+        self.serve_with(&["--host", "127.0.0.1", "--drain-seconds", "0"])
+            .await
     }
 
     /// The same with other flags.
     pub(crate) async fn serve_with(&self, flags: &[&str]) -> Server {
-        let Running { child, mut stderr, .. } = self.start(&[&["serve", "--port", "0"], flags].concat());
+        let Running {
+            child, mut stderr, ..
+        } = self.start(&[&["serve", "--port", "0"], flags].concat());
         let address = in_time(async {
             loop {
-                let line = stderr.next_line().await.unwrap().expect("it ended before it listened");
+                let line = stderr
+                    .next_line()
+                    .await
+                    .unwrap()
+                    .expect("it ended before it listened");
                 if let Some(urls) = line.trim().strip_prefix("listening") {
-                    let url = urls.split_whitespace().next().unwrap().trim_start_matches("http://");
+                    let url = urls
+                        .split_whitespace()
+                        .next()
+                        .unwrap()
+                        .trim_start_matches("http://");
                     break url.split('/').next().unwrap().parse().unwrap();
                 }
             }
         })
         .await;
         tokio::spawn(async move { while let Ok(Some(_)) = stderr.next_line().await {} });
-        Server { child, address, _directory: self.directory.clone() }
+        Server {
+            child,
+            address,
+            _directory: self.directory.clone(),
+        }
     }
 }
 
@@ -160,7 +214,8 @@ impl Server {
     /// A call as an admin; its status and its JSON.
     pub(crate) async fn call(&self, method: &str, path: &str) -> (u16, Value) {
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Length: \
+             0\r\nConnection: close\r\n\r\n",
             self.address,
             demo::TOKEN
         );
@@ -194,8 +249,16 @@ impl Server {
     #[cfg(target_os = "linux")]
     pub(crate) fn resident(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1_024
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap();
+        line.split_whitespace()
+            .next()
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+            * 1_024
     }
 
     /// Waits until its memory in RAM is as wanted.
@@ -223,9 +286,16 @@ impl Server {
 impl Running {
     /// A command that was started with pipes for what it says.
     pub(crate) fn of(mut child: Child) -> Self {
-        let stdout = child.stdout.take().map(|stdout| BufReader::new(stdout).lines());
+        let stdout = child
+            .stdout
+            .take()
+            .map(|stdout| BufReader::new(stdout).lines());
         let stderr = BufReader::new(child.stderr.take().unwrap()).lines();
-        Self { child, stdout, stderr }
+        Self {
+            child,
+            stdout,
+            stderr,
+        }
     }
 
     #[cfg(target_os = "linux")]
@@ -248,7 +318,10 @@ impl Running {
 
     /// The next line of standard error.
     pub(crate) async fn note(&mut self) -> String {
-        in_time(self.stderr.next_line()).await.unwrap().expect("it ended")
+        in_time(self.stderr.next_line())
+            .await
+            .unwrap()
+            .expect("it ended")
     }
 
     /// Reads standard error up to the line that begins so.

@@ -6,22 +6,37 @@ const SECRET: &str = "Zm9yIHRlc3RzIG9ubHkgYW5kIG5vIG90aGVyIHVzZQ";
 
 #[tokio::test]
 async fn a_server_with_the_same_secret_accepts_the_token() {
-    let settings = || Place::new().env("JWT_SECRET", SECRET).env("JWT_ISSUER", "https://issuer.example");
-    let token = settings().succeed(&["token", "--sub", "ann", "--role", "admin"]).await;
+    let settings = || {
+        Place::new()
+            .env("JWT_SECRET", SECRET)
+            .env("JWT_ISSUER", "https://issuer.example")
+    };
+    let token = settings()
+        .succeed(&["token", "--sub", "ann", "--role", "admin"])
+        .await;
     let server = settings().env("AUTH_DEMO", "false").serve().await;
     let url = format!("http://{}", server.address);
 
-    let ann = Place::new().env("TIDINGS_URL", &url).env("TIDINGS_TOKEN", token.trim_end());
+    let ann = Place::new()
+        .env("TIDINGS_URL", &url)
+        .env("TIDINGS_TOKEN", token.trim_end());
     ann.notify("Hi").await;
     let connected = ann.succeed(&["tail", "--count=1", "--json"]).await;
     assert!(connected.contains(r#""userId":"ann""#), "{connected}");
 
     let stranger = Place::new().env("JWT_SECRET", &SECRET.to_lowercase());
-    let forged = stranger.succeed(&["token", "--sub", "ann", "--role", "admin"]).await;
-    let stranger = Place::new().env("TIDINGS_URL", &url).env("TIDINGS_TOKEN", forged.trim_end());
+    let forged = stranger
+        .succeed(&["token", "--sub", "ann", "--role", "admin"])
+        .await;
+    let stranger = Place::new()
+        .env("TIDINGS_URL", &url)
+        .env("TIDINGS_TOKEN", forged.trim_end());
     for command in [&["publish", "message", "--room=a", "b"][..], &["tail"]] {
         let (said, code) = stranger.fail(command).await;
-        assert_eq!((&*said, code), ("tidings: Invalid authentication token (401)\n", Some(1)));
+        assert_eq!(
+            (&*said, code),
+            ("tidings: Invalid authentication token (401)\n", Some(1))
+        );
     }
 }
 

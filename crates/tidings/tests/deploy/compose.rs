@@ -32,10 +32,20 @@ fn resolved() -> Value {
 fn compose_accepts_the_file_and_requires_each_secret() {
     succeed(compose(&["config", "--quiet"]).envs(SECRETS.map(|name| (name, "x"))));
     for lacking in SECRETS {
-        let others = SECRETS.into_iter().filter(|name| *name != lacking).map(|name| (name, "x"));
-        let output = compose(&["config", "--quiet"]).envs(others).output().unwrap();
+        let others = SECRETS
+            .into_iter()
+            .filter(|name| *name != lacking)
+            .map(|name| (name, "x"));
+        let output = compose(&["config", "--quiet"])
+            .envs(others)
+            .output()
+            .unwrap();
         assert!(!output.status.success(), "without {lacking}");
-        assert!(said(&output).contains(&format!("put {lacking} into .env")), "{}", said(&output));
+        assert!(
+            said(&output).contains(&format!("put {lacking} into .env")),
+            "{}",
+            said(&output)
+        );
     }
 }
 
@@ -61,12 +71,22 @@ fn no_container_has_more_rights_than_it_needs() {
     assert_eq!(services.len(), 4);
     for (name, service) in services {
         assert_eq!(service["cap_drop"], json!(["ALL"]), "{name}");
-        assert_eq!(service["security_opt"], json!(["no-new-privileges:true"]), "{name}");
+        assert_eq!(
+            service["security_opt"],
+            json!(["no-new-privileges:true"]),
+            "{name}"
+        );
         assert_eq!(service["read_only"] == true, name != "prometheus", "{name}");
         assert!(service.get("privileged").is_none(), "{name}");
         let ports = service["ports"].as_array().into_iter().flatten();
-        let to_all = ports.filter(|port| port["host_ip"] != "127.0.0.1").map(|port| port["target"].as_u64().unwrap());
-        let may = if name == "nginx" { vec![80, 443] } else { vec![] };
+        let to_all = ports
+            .filter(|port| port["host_ip"] != "127.0.0.1")
+            .map(|port| port["target"].as_u64().unwrap());
+        let may = if name == "nginx" {
+            vec![80, 443]
+        } else {
+            vec![]
+        };
         assert_eq!(to_all.collect::<Vec<_>>(), may, "{name}");
     }
     assert!(file["services"]["tidings"].get("cap_add").is_none());
@@ -77,14 +97,32 @@ fn no_container_has_more_rights_than_it_needs() {
 fn the_server_has_time_to_drain_and_trusts_only_nginx() {
     let file = resolved();
     let server = &file["services"]["tidings"];
-    let longest = tidings_server::config::Config::default().lifecycle.shutdown_timeout.as_secs();
-    let grace = server["stop_grace_period"].as_str().unwrap().trim_end_matches('s').parse::<u64>().unwrap();
-    assert!(grace > longest, "{grace} s, and the server takes up to {longest}");
-    let address = |service: &str| file["services"][service]["networks"]["front"]["ipv4_address"].clone();
+    let longest = tidings_server::config::Config::default()
+        .lifecycle
+        .shutdown_timeout
+        .as_secs();
+    let grace = server["stop_grace_period"]
+        .as_str()
+        .unwrap()
+        .trim_end_matches('s')
+        .parse::<u64>()
+        .unwrap();
+    assert!(
+        grace > longest,
+        "{grace} s, and the server takes up to {longest}"
+    );
+    let address =
+        |service: &str| file["services"][service]["networks"]["front"]["ipv4_address"].clone();
     assert_eq!(server["environment"]["TRUSTED_PROXIES"], address("nginx"));
     let hosts = &file["services"]["nginx"]["extra_hosts"];
-    assert_eq!(*hosts, json!([format!("tidings={}", address("tidings").as_str().unwrap())]));
-    assert_eq!(server["healthcheck"]["test"], json!(["CMD", "/usr/bin/tidings", "health"]));
+    assert_eq!(
+        *hosts,
+        json!([format!("tidings={}", address("tidings").as_str().unwrap())])
+    );
+    assert_eq!(
+        server["healthcheck"]["test"],
+        json!(["CMD", "/usr/bin/tidings", "health"])
+    );
     for other in ["prometheus", "grafana"] {
         assert!(
             file["services"][other]["networks"].get("front").is_none(),
@@ -99,7 +137,12 @@ fn every_mounted_file_exists() {
     let file = resolved();
     let mut seen = 0;
     for (name, service) in file["services"].as_object().unwrap() {
-        for mount in service["volumes"].as_array().unwrap().iter().filter(|mount| mount["type"] == "bind") {
+        for mount in service["volumes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|mount| mount["type"] == "bind")
+        {
             let source = mount["source"].as_str().unwrap();
             assert_eq!(mount["read_only"], true, "{name}: {source}");
             // Whoever starts it brings the certificate.
@@ -112,7 +155,8 @@ fn every_mounted_file_exists() {
     assert_eq!(seen, 7);
 }
 
-/// What `tidings init` and the commands at the top of `deploy/compose.yaml` leave in a clone holds secrets.
+/// What `tidings init` and the commands at the top of `deploy/compose.yaml` leave in a clone holds
+/// secrets.
 #[test]
 fn git_ignores_the_secrets_of_compose() {
     let ignored = read(".gitignore");
@@ -121,7 +165,8 @@ fn git_ignores_the_secrets_of_compose() {
     }
 }
 
-/// `deploy/compose/tidings.conf` is `deploy/proxies/nginx.conf` with what another place of it changes.
+/// `deploy/compose/tidings.conf` is `deploy/proxies/nginx.conf` with what another place of it
+/// changes.
 #[test]
 fn the_committed_configuration_of_nginx_in_its_container_is_that_of_the_proxies() {
     const CHANGES: [(&str, &str); 4] = [
@@ -133,17 +178,26 @@ fn the_committed_configuration_of_nginx_in_its_container_is_that_of_the_proxies(
     let original = read("deploy/proxies/nginx.conf");
     let start = original.find("upstream tidings").unwrap();
     let mut text = String::from(
-        "# Written from deploy/proxies/nginx.conf by `cargo xtask docs`, for the container of deploy/compose.yaml; change that.\n\n",
+        "# Written from deploy/proxies/nginx.conf by `cargo xtask docs`, for the container of \
+         deploy/compose.yaml; change that.\n\n",
     );
     // In a container it is Docker that listens on addresses of IPv6.
-    for line in original[start..].lines().filter(|line| !line.contains("listen [::]:")) {
+    for line in original[start..]
+        .lines()
+        .filter(|line| !line.contains("listen [::]:"))
+    {
         // What a reader has to change there, the list above does here.
-        let line = line.split_once("# CHANGE").map_or(line, |(before, _)| before.trim_end());
+        let line = line
+            .split_once("# CHANGE")
+            .map_or(line, |(before, _)| before.trim_end());
         text.push_str(line);
         text.push('\n');
     }
     for (from, to) in CHANGES {
-        assert!(text.contains(from), "{from} is gone from deploy/proxies/nginx.conf");
+        assert!(
+            text.contains(from),
+            "{from} is gone from deploy/proxies/nginx.conf"
+        );
         text = text.replace(from, to);
     }
     let path = root().join("deploy/compose/tidings.conf");
@@ -151,7 +205,10 @@ fn the_committed_configuration_of_nginx_in_its_container_is_that_of_the_proxies(
         std::fs::write(path, text).unwrap();
     } else {
         let committed = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(committed == text, "deploy/compose/tidings.conf is old; refresh it with `cargo xtask docs`");
+        assert!(
+            committed == text,
+            "deploy/compose/tidings.conf is old; refresh it with `cargo xtask docs`"
+        );
     }
 }
 
@@ -181,17 +238,33 @@ fn nginx_accepts_its_configuration() {
     for name in ["tidings.pem", "tidings.key"] {
         give_away(&folder.path().join(name));
     }
-    // `tidings tail` and `doctor` take no authority's certificate for a server's, which a self-signed one is unless it says no.
+    // `tidings tail` and `doctor` take no authority's certificate for a server's, which a
+    // self-signed one is unless it says no.
     let mut openssl = Command::new("openssl");
-    openssl.args(["x509", "-noout", "-ext", "basicConstraints", "-in", "tidings.pem"]).current_dir(place);
+    openssl
+        .args([
+            "x509",
+            "-noout",
+            "-ext",
+            "basicConstraints",
+            "-in",
+            "tidings.pem",
+        ])
+        .current_dir(place);
     assert!(succeed(&mut openssl).contains("CA:FALSE"));
-    succeed(nginx.env("PATH", path).args(["nginx", "-t", "-p", place, "-c", "nginx.conf"]));
+    succeed(
+        nginx
+            .env("PATH", path)
+            .args(["nginx", "-t", "-p", place, "-c", "nginx.conf"]),
+    );
 }
 
 /// Makes the certificate and its key in a folder, by the command that the file itself gives for it.
 fn make_certificate(folder: &Path) {
     let file = read("deploy/compose.yaml");
-    let lines = file.lines().map(|line| line.trim_start_matches("# ").trim());
+    let lines = file
+        .lines()
+        .map(|line| line.trim_start_matches("# ").trim());
     let mut command = String::new();
     for line in lines.skip_while(|line| !line.starts_with("openssl req ")) {
         match line.strip_suffix('\\') {
@@ -202,14 +275,21 @@ fn make_certificate(folder: &Path) {
             }
         }
     }
-    succeed(Command::new("sh").args(["-c", &command.replace("tls/", "")]).current_dir(folder));
+    succeed(
+        Command::new("sh")
+            .args(["-c", &command.replace("tls/", "")])
+            .current_dir(folder),
+    );
 }
 
 /// Runs a program with no other rights than those of nginx's container.
 fn as_root_of_the_container() -> Command {
     let file = crate::support::yaml("deploy/compose.yaml");
     let added = file[0]["services"]["nginx"]["cap_add"].as_array().unwrap();
-    let rights: Vec<_> = added.iter().map(|right| right.as_str().unwrap().to_lowercase()).collect();
+    let rights: Vec<_> = added
+        .iter()
+        .map(|right| right.as_str().unwrap().to_lowercase())
+        .collect();
     let mut command = Command::new(if is_root() { "setpriv" } else { "env" });
     if is_root() {
         command.arg(format!("--bounding-set=-all,+{}", rights.join(",+")));
@@ -232,7 +312,8 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Grafana finds the dashboard where the file of its providers says, and that asks the data source that is there.
+/// Grafana finds the dashboard where the file of its providers says, and that asks the data source
+/// that is there.
 #[test]
 #[ignore = "needs docker-compose: `cargo xtask test` runs it"]
 fn grafana_has_the_files_that_its_configuration_names() {
@@ -243,12 +324,15 @@ fn grafana_has_the_files_that_its_configuration_names() {
         .iter()
         .map(|mount| mount["target"].as_str().unwrap())
         .collect();
-    let path = &crate::support::yaml("deploy/compose/grafana/dashboards.yml")[0]["providers"][0]["options"]["path"];
+    let path = &crate::support::yaml("deploy/compose/grafana/dashboards.yml")[0]["providers"][0]["options"]
+        ["path"];
     let dashboard = format!("{}/tidings.json", path.as_str().unwrap());
     assert!(targets.contains(&dashboard.as_str()), "{targets:?}");
-    let home = &file["services"]["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"];
+    let home =
+        &file["services"]["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"];
     assert_eq!(*home, json!(dashboard));
-    let source = &crate::support::yaml("deploy/compose/grafana/datasource.yml")[0]["datasources"][0];
+    let source =
+        &crate::support::yaml("deploy/compose/grafana/datasource.yml")[0]["datasources"][0];
     assert_eq!(source["type"], "prometheus");
     assert_eq!(source["isDefault"], true);
     assert_eq!(source["url"], "http://prometheus:9090");

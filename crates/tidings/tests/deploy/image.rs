@@ -1,7 +1,9 @@
-//! The image: really built, with buildah, from `deploy/Dockerfile`; looked at; and its server run as Kubernetes would.
+//! The image: really built, with buildah, from `deploy/Dockerfile`; looked at; and its server run
+//! as Kubernetes would.
 //!
-//! Of the two ways to the binary, `cargo xtask test` takes the short one: `SOURCE=prebuilt` with the binary of these tests, which
-//! is stripped, as it is not optimized and has all debug information. `cargo xtask image` takes the other one, from the sources.
+//! Of the two ways to the binary, `cargo xtask test` takes the short one: `SOURCE=prebuilt` with
+//! the binary of these tests, which is stripped, as it is not optimized and has all debug
+//! information. `cargo xtask image` takes the other one, from the sources.
 
 mod build;
 mod container;
@@ -18,7 +20,8 @@ use self::build::IMAGE;
 use self::container::Container;
 use crate::support::{SECRET, said, succeed};
 
-/// The promise of the issue that this came with. Not optimized and stripped, the binary of the tests is larger than a released one.
+/// The promise of the issue that this came with. Not optimized and stripped, the binary of the
+/// tests is larger than a released one.
 const MAX_BYTES: u64 = 60 << 20;
 
 #[test]
@@ -32,7 +35,10 @@ fn the_image_has_its_user_command_and_health_check() {
     assert_eq!(config["StopSignal"], "SIGTERM");
     assert_eq!(config["Volumes"], json!({ "/data": {} }));
     assert_eq!(config["ExposedPorts"], json!({ "3000/tcp": {} }));
-    assert_eq!(config["Healthcheck"]["Test"], json!(["CMD", "/usr/bin/tidings", "health"]));
+    assert_eq!(
+        config["Healthcheck"]["Test"],
+        json!(["CMD", "/usr/bin/tidings", "health"])
+    );
     let label = |name: &str| config["Labels"][format!("org.opencontainers.image.{name}")].as_str();
     assert_eq!(label("version"), Some(env!("CARGO_PKG_VERSION")));
     assert_eq!(label("licenses"), Some("MIT"));
@@ -55,9 +61,18 @@ fn the_image_has_what_the_binary_needs_and_nothing_else() {
     let mut bytes = 0;
     let mut found = Vec::new();
     walk(&IMAGE.root, &mut |path, metadata| {
-        let name = path.strip_prefix(&IMAGE.root).unwrap().to_str().unwrap().to_owned();
+        let name = path
+            .strip_prefix(&IMAGE.root)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned();
         let owner = (metadata.uid(), metadata.gid());
-        let expected = if name == "data" { (10_001, 10_001) } else { (0, 0) };
+        let expected = if name == "data" {
+            (10_001, 10_001)
+        } else {
+            (0, 0)
+        };
         assert_eq!(owner, expected, "/{name}");
         let mode = metadata.permissions().mode();
         assert_eq!(mode & 0o6022, 0, "/{name} has a right too many: {mode:o}");
@@ -67,11 +82,25 @@ fn the_image_has_what_the_binary_needs_and_nothing_else() {
         }
     });
     assert!(bytes <= MAX_BYTES, "{bytes} bytes");
-    assert_eq!(fs::metadata(IMAGE.root.join("data")).unwrap().permissions().mode() & 0o777, 0o750);
+    assert_eq!(
+        fs::metadata(IMAGE.root.join("data"))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777,
+        0o750
+    );
 
-    let is_library = |name: &str| name.split('/').next().unwrap().starts_with("lib") && name.contains(".so");
-    let (libraries, others): (Vec<_>, Vec<_>) = found.iter().map(String::as_str).partition(|name| is_library(name));
-    assert!(libraries.len() <= 5 && libraries.iter().any(|name| name.contains("/libc.so")), "{libraries:?}");
+    let is_library =
+        |name: &str| name.split('/').next().unwrap().starts_with("lib") && name.contains(".so");
+    let (libraries, others): (Vec<_>, Vec<_>) = found
+        .iter()
+        .map(String::as_str)
+        .partition(|name| is_library(name));
+    assert!(
+        libraries.len() <= 5 && libraries.iter().any(|name| name.contains("/libc.so")),
+        "{libraries:?}"
+    );
     assert_eq!(
         others,
         [
@@ -87,7 +116,8 @@ fn the_image_has_what_the_binary_needs_and_nothing_else() {
             "usr/share/doc/tidings/LICENSE",
         ]
     );
-    let authorities = fs::read_to_string(IMAGE.root.join("etc/ssl/certs/ca-certificates.crt")).unwrap();
+    let authorities =
+        fs::read_to_string(IMAGE.root.join("etc/ssl/certs/ca-certificates.crt")).unwrap();
     assert!(authorities.matches("BEGIN CERTIFICATE").count() > 50);
 }
 
@@ -107,7 +137,11 @@ fn the_server_in_the_image_becomes_healthy_drains_and_resumes() {
     let by_name = server.exec(&["/usr/bin/tidings", "health", "http://localhost:3000"]);
     assert!(by_name.status.success(), "{}", said(&by_name));
     let elsewhere = server.exec(&["/usr/bin/tidings", "health", "http://localhost:3001"]);
-    assert!(!elsewhere.status.success(), "nothing listens there: {}", said(&elsewhere));
+    assert!(
+        !elsewhere.status.success(),
+        "nothing listens there: {}",
+        said(&elsewhere)
+    );
 
     let of_process = server.status();
     for (name, value) in [
@@ -116,7 +150,10 @@ fn the_server_in_the_image_becomes_healthy_drains_and_resumes() {
         ("CapBnd", "0000000000000000"),
         ("NoNewPrivs", "1"),
     ] {
-        assert!(of_process.contains(&format!("{name}:\t{value}\n")), "{name}: {of_process}");
+        assert!(
+            of_process.contains(&format!("{name}:\t{value}\n")),
+            "{name}: {of_process}"
+        );
     }
     assert!(server.root_is_read_only());
 
@@ -161,7 +198,10 @@ fn an_unwritable_volume_is_named_in_the_error() {
 }
 
 /// A folder that stands for a volume.
-struct Volume(PathBuf, #[expect(dead_code, reason = "removed when dropped")] tempfile::TempDir);
+struct Volume(
+    PathBuf,
+    #[expect(dead_code, reason = "removed when dropped")] tempfile::TempDir,
+);
 
 impl Volume {
     fn new() -> Self {
@@ -185,8 +225,17 @@ struct Reader {
 impl Reader {
     fn start(server: &Container, token: &str) -> Self {
         let mut command = server.outside(env!("CARGO_BIN_EXE_tidings"));
-        command.args(["tail", "/notifications/stream", "--after", "earliest", "--json"]);
-        command.env("TIDINGS_TOKEN", token).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.args([
+            "tail",
+            "/notifications/stream",
+            "--after",
+            "earliest",
+            "--json",
+        ]);
+        command
+            .env("TIDINGS_TOKEN", token)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, lines }
@@ -212,20 +261,33 @@ impl Drop for Reader {
 
 fn publish(server: &Container, token: &str, title: &str) {
     let mut command = server.outside(env!("CARGO_BIN_EXE_tidings"));
-    command.args(["publish", "notification", "--title", title, "--message", "m"]);
+    command.args([
+        "publish",
+        "notification",
+        "--title",
+        title,
+        "--message",
+        "m",
+    ]);
     succeed(command.env("TIDINGS_TOKEN", token));
 }
 
 fn token() -> String {
     let empty = tempfile::tempdir().unwrap();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tidings"));
-    command.args(["token", "--sub", "ann", "--role", "admin"]).current_dir(&empty).env_clear();
+    command
+        .args(["token", "--sub", "ann", "--role", "admin"])
+        .current_dir(&empty)
+        .env_clear();
     succeed(command.env("JWT_SECRET", SECRET))
 }
 
 /// Everything below a folder.
 fn walk(folder: &Path, look: &mut dyn FnMut(&Path, &fs::Metadata)) {
-    let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut entries: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     entries.sort();
     for path in entries {
         let metadata = fs::symlink_metadata(&path).unwrap();
@@ -244,5 +306,9 @@ fn the_image_contains_the_binary_of_this_commit() {
     let server = Container::start(&IMAGE, &volume.0, &[("JWT_SECRET", SECRET)]);
     server.until_it_says("listening");
     let version = server.exec(&["/usr/bin/tidings", "--version"]);
-    assert!(said(&version).contains(env!("CARGO_PKG_VERSION")), "{}", said(&version));
+    assert!(
+        said(&version).contains(env!("CARGO_PKG_VERSION")),
+        "{}",
+        said(&version)
+    );
 }

@@ -1,5 +1,5 @@
-//! What `deploy/` hands out, with the real parts: the image is built and run, the files for Compose and Kubernetes are read by the
-//! programs that they are written for.
+//! What `deploy/` hands out, with the real parts: the image is built and run, the files for Compose
+//! and Kubernetes are read by the programs that they are written for.
 //!
 //! Owns nothing that the server does: that is `it` and `cli`. Must never ask a registry of images.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]

@@ -1,4 +1,5 @@
-//! Prometheus with the configuration of `deploy/compose/`: read by `promtool`, and run before a server that wants the token.
+//! Prometheus with the configuration of `deploy/compose/`: read by `promtool`, and run before a
+//! server that wants the token.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -11,7 +12,8 @@ use tempfile::TempDir;
 
 use crate::support::{SECRET, read, root, succeed};
 
-/// How often Prometheus is asked until it has the answer, and how many times: only so that nothing hangs.
+/// How often Prometheus is asked until it has the answer, and how many times: only so that nothing
+/// hangs.
 const LOOK: Duration = Duration::from_millis(100);
 const LOOKS: usize = 6_000;
 
@@ -19,7 +21,11 @@ const LOOKS: usize = 6_000;
 #[ignore = "needs promtool: `cargo xtask test` runs it"]
 fn promtool_accepts_the_configuration() {
     let folder = configuration("127.0.0.1:3000");
-    let shown = succeed(Command::new("promtool").args(["check", "config", "prometheus.yml"]).current_dir(&folder));
+    let shown = succeed(
+        Command::new("promtool")
+            .args(["check", "config", "prometheus.yml"])
+            .current_dir(&folder),
+    );
     assert!(shown.contains("1 rule files found"), "{shown}");
 }
 
@@ -29,20 +35,39 @@ fn prometheus_reads_the_metrics_of_a_server_with_a_token_and_knows_the_rules() {
     let place = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
     command
-        .args(["serve", "--port", "0", "--host", "127.0.0.1", "--journal", "memory"])
+        .args([
+            "serve",
+            "--port",
+            "0",
+            "--host",
+            "127.0.0.1",
+            "--journal",
+            "memory",
+        ])
         .current_dir(&place)
         .env_clear();
     let server = Running::start(command.env("METRICS_TOKEN", SECRET), |line| {
-        line.trim().strip_prefix("listening")?.trim().strip_prefix("http://").map(str::to_owned)
+        line.trim()
+            .strip_prefix("listening")?
+            .trim()
+            .strip_prefix("http://")
+            .map(str::to_owned)
     });
 
     let folder = configuration(&server.address.to_string());
     let mut command = Command::new("prometheus");
-    command.args(["--config.file=prometheus.yml", "--web.listen-address=127.0.0.1:0", "--storage.tsdb.path=data"]);
+    command.args([
+        "--config.file=prometheus.yml",
+        "--web.listen-address=127.0.0.1:0",
+        "--storage.tsdb.path=data",
+    ]);
     let prometheus = Running::start(command.current_dir(&folder), |line| {
         // The port that it took is in the second of two such lines.
-        let (_, address) = line.split_once("address=").filter(|_| line.contains("istening"))?;
-        Some(address.split_whitespace().next()?.to_owned()).filter(|address| !address.ends_with(":0"))
+        let (_, address) = line
+            .split_once("address=")
+            .filter(|_| line.contains("istening"))?;
+        Some(address.split_whitespace().next()?.to_owned())
+            .filter(|address| !address.ends_with(":0"))
     });
 
     let until = |path: &str, is_there: &dyn Fn(&Value) -> bool| {
@@ -52,14 +77,25 @@ fn prometheus_reads_the_metrics_of_a_server_with_a_token_and_knows_the_rules() {
         });
         assert!(seen, "{}", prometheus.get("/api/v1/targets"));
     };
-    until("/api/v1/query?query=up%7Bjob%3D%22tidings%22%7D", &|data| data["result"][0]["value"][1] == "1");
-    until("/api/v1/rules", &|data| data["groups"][0]["rules"].as_array().is_some_and(|rules| rules.len() > 10));
+    until("/api/v1/query?query=up%7Bjob%3D%22tidings%22%7D", &|data| {
+        data["result"][0]["value"][1] == "1"
+    });
+    until("/api/v1/rules", &|data| {
+        data["groups"][0]["rules"]
+            .as_array()
+            .is_some_and(|rules| rules.len() > 10)
+    });
 }
 
-/// A folder with the configuration, as it is but for the places of a container and the time between two looks.
+/// A folder with the configuration, as it is but for the places of a container and the time between
+/// two looks.
 fn configuration(target: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    fs::copy(root().join("deploy/prometheus/alerts.yml"), folder.path().join("alerts.yml")).unwrap();
+    fs::copy(
+        root().join("deploy/prometheus/alerts.yml"),
+        folder.path().join("alerts.yml"),
+    )
+    .unwrap();
     fs::write(folder.path().join("token"), SECRET).unwrap();
     let mut text = read("deploy/compose/prometheus.yml");
     for (from, to) in [
@@ -82,15 +118,25 @@ struct Running {
 
 impl Running {
     fn start(command: &mut Command, address: impl Fn(&str) -> Option<String>) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap())
+            .lines()
+            .map_while(Result::ok);
         let mut said = String::new();
         let found = lines.by_ref().find_map(|line| {
             said.push_str(&line);
             said.push('\n');
             address(&line)
         });
-        let address = found.unwrap_or_else(|| panic!("it does not listen: {said}")).parse().unwrap();
+        let address = found
+            .unwrap_or_else(|| panic!("it does not listen: {said}"))
+            .parse()
+            .unwrap();
         // What nobody reads would hold it up.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, address }

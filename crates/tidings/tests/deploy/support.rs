@@ -12,7 +12,10 @@ pub(crate) const SECRET: &str = "1f0e9c64b7d2438aa5c16be03d97f25884cb6a17e93d05f
 
 /// The root of the repository.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
 }
 
 /// The text of a file of the repository.
@@ -45,7 +48,8 @@ pub(crate) fn program(name: &str) -> Command {
 /// The documents of a file of YAML.
 #[track_caller]
 pub(crate) fn yaml(path: &str) -> Vec<Value> {
-    let script = "import json, sys, yaml; print(json.dumps(list(yaml.safe_load_all(sys.stdin.read()))))";
+    let script =
+        "import json, sys, yaml; print(json.dumps(list(yaml.safe_load_all(sys.stdin.read()))))";
     let file = fs::File::open(root().join(path)).unwrap();
     let text = succeed(Command::new(python()).args(["-c", script]).stdin(file));
     serde_json::from_str(&text).unwrap()
@@ -53,18 +57,31 @@ pub(crate) fn yaml(path: &str) -> Vec<Value> {
 
 fn python() -> PathBuf {
     let interpreter = env::var_os("TIDINGS_PYTHON");
-    interpreter.expect("TIDINGS_PYTHON names the interpreter with the packages; `cargo xtask test` sets it").into()
+    interpreter
+        .expect(
+            "TIDINGS_PYTHON names the interpreter with the packages; `cargo xtask test` sets it",
+        )
+        .into()
 }
 
 /// Runs a command that must succeed; its standard output.
 #[track_caller]
 pub(crate) fn succeed(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(output.status.success(), "{command:?}: {}\n{}", output.status, said(&output));
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}",
+        output.status,
+        said(&output)
+    );
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 /// All that a command wrote.
 pub(crate) fn said(output: &Output) -> String {
-    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat()
+    [&output.stdout, &output.stderr]
+        .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        .concat()
 }

@@ -46,15 +46,25 @@ const SHOWING_LAST_WORDS: [Library; 9] = [
 ];
 
 /// The libraries that treat a refusal like a break of the connection.
-const LOOKING_AT_NO_STATUS: [Library; 4] =
-    [Library::FetchEventSource, Library::EventSourceClient, Library::R3labs, Library::OkHttpEventSource];
+const LOOKING_AT_NO_STATUS: [Library; 4] = [
+    Library::FetchEventSource,
+    Library::EventSourceClient,
+    Library::R3labs,
+    Library::OkHttpEventSource,
+];
 
 /// The libraries that reconnect without a report of how the connection before ended.
 const SILENT: [Library; 2] = [Library::Jersey, Library::KtorReconnecting];
 
 /// The libraries that never reconnect, however the stream ended.
-const OF_ONE_CONNECTION: [Library; 6] =
-    [Library::Sseclient, Library::NetHttp, Library::OkHttp, Library::WebClient, Library::JavaNetHttp, Library::Ktor];
+const OF_ONE_CONNECTION: [Library; 6] = [
+    Library::Sseclient,
+    Library::NetHttp,
+    Library::OkHttp,
+    Library::WebClient,
+    Library::JavaNetHttp,
+    Library::Ktor,
+];
 
 /// All libraries.
 fn all() -> impl Iterator<Item = Library> {
@@ -66,7 +76,13 @@ async fn each<S: Future<Output = ()> + Send + 'static>(
     libraries: impl IntoIterator<Item = Library>,
     story: impl Fn(Library) -> S,
 ) {
-    libraries.into_iter().filter(|library| library.is_there()).map(story).collect::<JoinSet<()>>().join_all().await;
+    libraries
+        .into_iter()
+        .filter(|library| library.is_there())
+        .map(story)
+        .collect::<JoinSet<()>>()
+        .join_all()
+        .await;
 }
 
 /// Reads the client's report that its connection ended, if its library makes one.
@@ -90,7 +106,14 @@ async fn follow(library: Library, server: &TestServer, events: &str) -> Client {
 
 /// Ends the only stream of `ann`.
 async fn kick(server: &TestServer) {
-    let ended = server.call("DELETE", "/system/users/ann/connections", ADMIN, json!(null)).await;
+    let ended = server
+        .call(
+            "DELETE",
+            "/system/users/ann/connections",
+            ADMIN,
+            json!(null),
+        )
+        .await;
     assert_eq!((ended.status, &ended.json()["ended"]), (200, &json!(1)));
 }
 
@@ -120,8 +143,13 @@ async fn every_client_gets_events_of_every_name_and_heartbeats() {
             }
         })
         .await;
-        assert_eq!((&event["event"], &event["id"]), (&json!("notification"), &json!(id)), "{library:?}");
-        let data: serde_json::Value = serde_json::from_str(event["data"].as_str().unwrap()).unwrap();
+        assert_eq!(
+            (&event["event"], &event["id"]),
+            (&json!("notification"), &json!(id)),
+            "{library:?}"
+        );
+        let data: serde_json::Value =
+            serde_json::from_str(event["data"].as_str().unwrap()).unwrap();
         assert_eq!(data["title"], title, "{library:?}");
         client.event("heartbeat").await;
     })
@@ -132,14 +160,20 @@ async fn every_client_gets_events_of_every_name_and_heartbeats() {
 #[ignore = "needs Node, Python, Go, a JDK and a browser: `cargo xtask test` runs it"]
 async fn no_client_reports_a_comment_heartbeat_as_an_event() {
     each(all(), |library| async move {
-        let server = start_with(&[("HEARTBEAT_INTERVAL", "100ms"), ("HEARTBEAT_STYLE", "comment")]).await;
+        let server = start_with(&[
+            ("HEARTBEAT_INTERVAL", "100ms"),
+            ("HEARTBEAT_STYLE", "comment"),
+        ])
+        .await;
         let mut client = follow(library, &server, "connected,notification,heartbeat,message").await;
         client.event("connected").await;
         for title in ["first", "after more comments"] {
             // The client has been sent as many heartbeats as this stream has seen, give or take
             // one.
             let mut beside = server.connected("/notifications/stream", "").await;
-            beside.read_until(|text| text.ends_with(":\n:\n:\n:\n:\n")).await;
+            beside
+                .read_until(|text| text.ends_with(":\n:\n:\n:\n:\n"))
+                .await;
             let id = server.notify(title).await;
             shows(&mut client, title, &id).await;
         }
@@ -174,7 +208,12 @@ async fn a_client_that_has_seen_no_event_yet_misses_nothing_either() {
     each(RECONNECTING, |library| async move {
         let server = start_with(&[("HEARTBEAT_INTERVAL", "300ms")]).await;
         server.notify("before its time").await;
-        let mut client = follow(library, &server, "connected,heartbeat,notification,message,reset").await;
+        let mut client = follow(
+            library,
+            &server,
+            "connected,heartbeat,notification,message,reset",
+        )
+        .await;
         client.event("connected").await;
         client.event("heartbeat").await;
         kick(&server).await;
@@ -207,7 +246,8 @@ async fn a_client_that_is_ended_again_and_again_gets_each_event_once_and_in_orde
         in_time(async {
             while endings < 3 || shown.last() != published.last() {
                 tokio::select! {
-                    _ = publish.tick(), if endings < 3 => published.push(json!(server.notify("one of many").await)),
+                    _ = publish.tick(), if endings < 3 => published.push(json!(server.notify("one \
+                        of many").await)),
                     line = client.line() => match line.expect("the client is still there") {
                         line if line["error"].is_string() => endings += 1,
                         line if line["open"] == true && SILENT.contains(&library) => endings += 1,
@@ -271,7 +311,9 @@ async fn a_client_that_got_busy_keeps_its_cursor() {
 async fn a_client_that_got_busy_connects_later_and_misses_nothing() {
     // Ktor's plugin sends both the id that it was given in a header and the id of the last event,
     // joined by a comma.
-    let libraries = RECONNECTING.into_iter().filter(|library| *library != Library::KtorReconnecting);
+    let libraries = RECONNECTING
+        .into_iter()
+        .filter(|library| *library != Library::KtorReconnecting);
     each(libraries, |library| async move {
         let server = start_with(&[("MAX_CONNECTIONS_PER_USER", "1")]).await;
         let token = demo("ann", "user");
@@ -290,7 +332,11 @@ async fn a_client_that_got_busy_connects_later_and_misses_nothing() {
                 break line;
             }
         };
-        assert_eq!((&line["event"], &line["id"]), (&json!("notification"), &json!(missed)), "{library:?}");
+        assert_eq!(
+            (&line["event"], &line["id"]),
+            (&json!("notification"), &json!(missed)),
+            "{library:?}"
+        );
         let id = server.notify("after").await;
         shows(&mut client, "after", &id).await;
     })
@@ -304,11 +350,18 @@ async fn a_client_that_reconnects_to_a_server_with_a_new_log_gets_a_reset() {
         // Both servers listen on one socket, as when a service manager holds it. A client that
         // connects in between waits.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let builder = || Server::builder().config(config(&[]).unwrap()).listener(listener.try_clone().unwrap());
+        let builder = || {
+            Server::builder()
+                .config(config(&[]).unwrap())
+                .listener(listener.try_clone().unwrap())
+        };
         let mut server = start_on(builder());
         let shows_last_words = SHOWING_LAST_WORDS.contains(&library);
-        let events =
-            if shows_last_words { "draining,reset,notification,message" } else { "reset,notification,message" };
+        let events = if shows_last_words {
+            "draining,reset,notification,message"
+        } else {
+            "reset,notification,message"
+        };
         let mut client = follow(library, &server, events).await;
         let id = server.notify("seen").await;
         shows(&mut client, "seen", &id).await;
@@ -316,15 +369,23 @@ async fn a_client_that_reconnects_to_a_server_with_a_new_log_gets_a_reset() {
         let successor = start_on(builder());
         if shows_last_words {
             let draining = client.event("draining").await;
-            let data: serde_json::Value = serde_json::from_str(draining["data"].as_str().unwrap()).unwrap();
-            assert_eq!((&data["reason"], &data["reconnect"]), (&json!("shutdown"), &json!(true)));
+            let data: serde_json::Value =
+                serde_json::from_str(draining["data"].as_str().unwrap()).unwrap();
+            assert_eq!(
+                (&data["reason"], &data["reconnect"]),
+                (&json!("shutdown"), &json!(true))
+            );
             assert!(data["retry"].is_u64(), "{data}");
         }
         ended(library, &mut client).await;
         client.opened().await;
         let reset = client.event("reset").await;
-        let data: serde_json::Value = serde_json::from_str(reset["data"].as_str().unwrap()).unwrap();
-        assert_eq!((&data["reason"], &data["requested"]), (&json!("epoch"), &json!(id)));
+        let data: serde_json::Value =
+            serde_json::from_str(reset["data"].as_str().unwrap()).unwrap();
+        assert_eq!(
+            (&data["reason"], &data["requested"]),
+            (&json!("epoch"), &json!(id))
+        );
         assert_eq!(data["resumedFrom"], reset["id"]);
         let id = successor.notify("of the successor").await;
         shows(&mut client, "of the successor", &id).await;
@@ -337,13 +398,29 @@ async fn a_client_that_reconnects_to_a_server_with_a_new_log_gets_a_reset() {
 async fn a_permanent_refusal_ends_every_client_that_checks_the_status() {
     each(all(), |library| async move {
         let server = start().await;
-        for (path, status) in [("/chat/stream", 401), ("/nope", 404), ("/realtime/stream?entities=a/b", 400)] {
+        for (path, status) in [
+            ("/chat/stream", 401),
+            ("/nope", 404),
+            ("/realtime/stream?entities=a/b", 400),
+        ] {
             let mut client = library.follow(&url(&server, path), "message", "", "");
             let told = client.failed().await["status"].clone();
             // A browser hides the status.
-            assert_eq!(told, if library == Library::Browser { json!(null) } else { json!(status) }, "{library:?}");
+            assert_eq!(
+                told,
+                if library == Library::Browser {
+                    json!(null)
+                } else {
+                    json!(status)
+                },
+                "{library:?}"
+            );
             if LOOKING_AT_NO_STATUS.contains(&library) {
-                assert_eq!(client.failed().await["status"], status, "{library:?}: it asks again");
+                assert_eq!(
+                    client.failed().await["status"],
+                    status,
+                    "{library:?}: it asks again"
+                );
             } else {
                 assert_eq!(client.exit().await, Some(1), "{library:?}");
             }
@@ -368,7 +445,10 @@ async fn a_stream_ends_when_its_token_expires_and_resumes_with_a_new_one() {
         shows(&mut client, "before", &id).await;
         // The server checks this at each heartbeat.
         clock.advance(Duration::from_hours(1));
-        assert_eq!(client.event("expired").await["data"], r#"{"reason":"token_expired","reconnect":false}"#);
+        assert_eq!(
+            client.event("expired").await["data"],
+            r#"{"reason":"token_expired","reconnect":false}"#
+        );
         ended(library, &mut client).await;
         match library {
             // The last of these reconnects for ever, without a report.
@@ -380,8 +460,15 @@ async fn a_stream_ends_when_its_token_expires_and_resumes_with_a_new_one() {
             _ => assert_eq!(client.failed().await["status"], 401, "{library:?}"),
         }
         match library {
-            Library::EventSourceClient | Library::GoEventSource | Library::Donovanhide | Library::OkHttpEventSource => {
-                assert_eq!(client.failed().await["status"], 401, "for ever, unless it is closed");
+            Library::EventSourceClient
+            | Library::GoEventSource
+            | Library::Donovanhide
+            | Library::OkHttpEventSource => {
+                assert_eq!(
+                    client.failed().await["status"],
+                    401,
+                    "for ever, unless it is closed"
+                );
                 drop(client);
             }
             Library::KtorReconnecting => drop(client),

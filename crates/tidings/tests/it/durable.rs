@@ -74,15 +74,26 @@ async fn a_client_resumes_after_a_restart_and_misses_nothing() {
     assert_eq!(stream.expect("notification").await.last_id, missed);
     let new = server.notify("new").await;
     assert_eq!(stream.expect("notification").await.last_id, new);
-    assert_ne!(new.split('-').next(), seen.split('-').next(), "each opening is an epoch of its own");
-    let mut all = server.resumed("/notifications/stream", "", "earliest").await;
+    assert_ne!(
+        new.split('-').next(),
+        seen.split('-').next(),
+        "each opening is an epoch of its own"
+    );
+    let mut all = server
+        .resumed("/notifications/stream", "", "earliest")
+        .await;
     all.expect("connected").await;
     for id in [&seen, &missed, &new] {
         assert_eq!(all.expect("notification").await.last_id, *id);
     }
     let page = server.get("/events?topic=notifications").await.json();
     assert_eq!(
-        page["events"].as_array().unwrap().iter().map(|event| &event["id"]).collect::<Vec<_>>(),
+        page["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| &event["id"])
+            .collect::<Vec<_>>(),
         [&seen, &missed, &new]
     );
 }
@@ -95,10 +106,17 @@ async fn an_id_above_the_end_of_its_epoch_is_ahead_and_one_of_another_log_is_unk
     let server = house.restart(server).await;
     server.notify("two").await;
     let (epoch, _) = id.split_once('-').unwrap();
-    for (cursor, reason) in [(format!("{epoch}-2"), "ahead"), ("00000000-1".to_owned(), "epoch")] {
+    for (cursor, reason) in [
+        (format!("{epoch}-2"), "ahead"),
+        ("00000000-1".to_owned(), "epoch"),
+    ] {
         let mut stream = server.resumed("/notifications/stream", "", &cursor).await;
         assert_eq!(stream.expect("connected").await.data["resumed"], false);
-        assert_eq!(stream.expect("reset").await.data["reason"], reason, "{cursor}");
+        assert_eq!(
+            stream.expect("reset").await.data["reason"],
+            reason,
+            "{cursor}"
+        );
     }
 }
 
@@ -109,15 +127,23 @@ async fn an_idempotency_key_holds_across_a_restart() {
     let body = json!({"title": "T", "message": "M"}).to_string();
     let post = async |server: &TestServer, body: &str| {
         let bearer = format!("Bearer {ADMIN}");
-        let headers =
-            [("Authorization", bearer.as_str()), ("Content-Type", "application/json"), ("Idempotency-Key", "k")];
-        server.request("POST", "/notifications/send", &headers, body.as_bytes()).await
+        let headers = [
+            ("Authorization", bearer.as_str()),
+            ("Content-Type", "application/json"),
+            ("Idempotency-Key", "k"),
+        ];
+        server
+            .request("POST", "/notifications/send", &headers, body.as_bytes())
+            .await
     };
     let first = post(&server, &body).await;
     assert_eq!(first.status, 200);
     let server = house.restart(server).await;
     let repeat = post(&server, &body).await;
-    assert_eq!((repeat.status, repeat.header("idempotency-replayed")), (200, Some("true")));
+    assert_eq!(
+        (repeat.status, repeat.header("idempotency-replayed")),
+        (200, Some("true"))
+    );
     assert_eq!(repeat.body, first.body);
     let other = json!({"title": "other", "message": "M"}).to_string();
     assert_eq!(post(&server, &other).await.status, 422);
@@ -130,12 +156,20 @@ async fn the_latest_status_of_each_service_survives() {
     let house = House::new();
     let server = house.start().await;
     for status in ["offline", "online"] {
-        server.post("/system/status/update", json!({"service": "db", "status": status})).await;
+        server
+            .post(
+                "/system/status/update",
+                json!({"service": "db", "status": status}),
+            )
+            .await;
     }
     let server = house.restart(server).await;
     let mut stream = server.stream("/system/status/stream", "").await;
     stream.expect("connected").await;
-    assert_eq!(stream.expect("system-status").await.data["status"], "online");
+    assert_eq!(
+        stream.expect("system-status").await.data["status"],
+        "online"
+    );
     assert_eq!(stream.expect("synced").await.data["count"], 1);
 }
 
@@ -144,7 +178,13 @@ fn by_default_the_log_is_in_the_directory_data_and_the_banner_says_so() {
     let place = Place::bare();
     let data = place.path().join("data");
     let mut server = place.start(&[]);
-    assert!(server.said().contains("journal    ./data, on disk, sync always"), "{}", server.said());
+    assert!(
+        server
+            .said()
+            .contains("journal    ./data, on disk, sync always"),
+        "{}",
+        server.said()
+    );
     assert!(data.join("FORMAT").exists());
     server.signal("TERM");
     assert!(server.ended().success());
@@ -153,14 +193,25 @@ fn by_default_the_log_is_in_the_directory_data_and_the_banner_says_so() {
 #[tokio::test]
 async fn journal_keep_limits_single_topics() {
     let house = House::new();
-    let keep = ("JOURNAL_KEEP", "notifications/user/*=1events,chat/room/*=2events");
+    let keep = (
+        "JOURNAL_KEEP",
+        "notifications/user/*=1events,chat/room/*=2events",
+    );
     let on_disk = house.start_with(&[keep]).await;
     let in_memory = crate::support::start_with(&[("JOURNAL", "memory"), keep]).await;
     for server in [on_disk, in_memory] {
         for nth in 0..3 {
-            server.post("/chat/message", json!({"roomId": "r", "message": nth.to_string()})).await;
             server
-                .post("/notifications/send?targetUserId=ann", json!({"title": nth.to_string(), "message": "m"}))
+                .post(
+                    "/chat/message",
+                    json!({"roomId": "r", "message": nth.to_string()}),
+                )
+                .await;
+            server
+                .post(
+                    "/notifications/send?targetUserId=ann",
+                    json!({"title": nth.to_string(), "message": "m"}),
+                )
                 .await;
             server.notify("to all").await;
         }
@@ -168,9 +219,15 @@ async fn journal_keep_limits_single_topics() {
         until(async || count("chat/room/r", ADMIN).await == 2).await;
         until(async || count("notifications/user/ann", &demo("ann", "user")).await == 1).await;
         assert_eq!(count("notifications", ADMIN).await, 3, "no rule matches it");
-        let mut stream = server.resumed("/chat/room/r/stream", ADMIN, "earliest").await;
+        let mut stream = server
+            .resumed("/chat/room/r/stream", ADMIN, "earliest")
+            .await;
         stream.expect("connected").await;
-        assert_eq!(stream.expect("chat-message").await.data["message"], "1", "the two newest");
+        assert_eq!(
+            stream.expect("chat-message").await.data["message"],
+            "1",
+            "the two newest"
+        );
     }
 }
 
@@ -179,12 +236,30 @@ async fn a_second_server_on_the_same_directory_is_refused() {
     let house = House::new();
     let _server = house.start().await;
     let second = config(&[("JOURNAL", "disk"), ("DATA_DIR", house.path())]).unwrap();
-    let error = Server::builder().config(second).build().err().unwrap().to_string();
-    assert!(error.contains(house.path()) && error.contains("in use"), "{error}");
-    let refusal = Place::new().env("JOURNAL", "disk").env("DATA_DIR", house.path()).env("PORT", "0").refusal(&[]);
+    let error = Server::builder()
+        .config(second)
+        .build()
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains(house.path()) && error.contains("in use"),
+        "{error}"
+    );
+    let refusal = Place::new()
+        .env("JOURNAL", "disk")
+        .env("DATA_DIR", house.path())
+        .env("PORT", "0")
+        .refusal(&[]);
     assert!(refusal.contains(house.path()), "{refusal}");
     // The first server is not affected.
-    assert_eq!(start_on(Server::builder().config(config(&[]).unwrap())).get("/health/ready").await.status, 200);
+    assert_eq!(
+        start_on(Server::builder().config(config(&[]).unwrap()))
+            .get("/health/ready")
+            .await
+            .status,
+        200
+    );
 }
 
 #[tokio::test]

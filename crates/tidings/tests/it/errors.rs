@@ -16,16 +16,27 @@ use sizes::sized;
 const WITH_BODY: [(&str, &str); 7] = [
     ("/notifications/send", r#"{"title":"T","message":"M"}"#),
     ("/notifications/broadcast", r#"{"title":"T","message":"M"}"#),
-    ("/realtime/update", r#"{"entity":"e","action":"update","data":1}"#),
+    (
+        "/realtime/update",
+        r#"{"entity":"e","action":"update","data":1}"#,
+    ),
     ("/realtime/entity/e/create", "{}"),
     ("/realtime/entity/e/delete", "[1]"),
     ("/chat/message", r#"{"roomId":"r","message":"m"}"#),
-    ("/system/status/update", r#"{"service":"s","status":"online"}"#),
+    (
+        "/system/status/update",
+        r#"{"service":"s","status":"online"}"#,
+    ),
 ];
 
 /// The calls of [`WITH_BODY`] that take nothing but an object.
-const WITH_OBJECT: [&str; 5] =
-    ["/notifications/send", "/notifications/broadcast", "/realtime/update", "/chat/message", "/system/status/update"];
+const WITH_OBJECT: [&str; 5] = [
+    "/notifications/send",
+    "/notifications/broadcast",
+    "/realtime/update",
+    "/chat/message",
+    "/system/status/update",
+];
 
 const STREAMS: [&str; 6] = [
     "/notifications/stream",
@@ -64,7 +75,9 @@ async fn an_unknown_path_is_named_with_its_method_and_without_its_query() {
         ("BREW", "/coffee"),
         ("GET", "/metrics/none"),
     ] {
-        let answer = server.call(method, &format!("{path}?token={ADMIN}"), ADMIN, Value::Null).await;
+        let answer = server
+            .call(method, &format!("{path}?token={ADMIN}"), ADMIN, Value::Null)
+            .await;
         answer.assert_refused(404, "not_found");
         assert_eq!(answer.json()["message"], format!("Cannot {method} {path}"));
         assert!(!answer.text().contains(ADMIN));
@@ -95,9 +108,16 @@ async fn a_method_that_a_path_does_not_have_is_refused_with_those_it_has() {
             if allowed.contains(&method) {
                 continue;
             }
-            let answer = server.call(method, path, ADMIN, json!({"title": "T", "message": "M"})).await;
+            let answer = server
+                .call(method, path, ADMIN, json!({"title": "T", "message": "M"}))
+                .await;
             answer.assert_refused(405, "method_not_allowed");
-            let mut named: Vec<_> = answer.header("allow").expect("Allow").split(',').map(str::trim).collect();
+            let mut named: Vec<_> = answer
+                .header("allow")
+                .expect("Allow")
+                .split(',')
+                .map(str::trim)
+                .collect();
             named.sort_unstable();
             assert_eq!(named, allowed, "{method} {path}");
         }
@@ -110,9 +130,12 @@ async fn a_client_that_does_not_accept_event_streams_is_refused() {
     let server = start().await;
     let bearer = format!("Bearer {ADMIN}");
     for path in STREAMS {
-        for accept in
-            ["application/json", "text/html, image/*", "text/event-stream;q=0", "*/*, text/event-stream;q=0.0"]
-        {
+        for accept in [
+            "application/json",
+            "text/html, image/*",
+            "text/event-stream;q=0",
+            "*/*, text/event-stream;q=0.0",
+        ] {
             for method in ["GET", "HEAD"] {
                 let headers = [("Accept", accept), ("Authorization", bearer.as_str())];
                 let answer = server.request(method, path, &headers, b"").await;
@@ -131,10 +154,17 @@ async fn a_client_that_does_not_accept_event_streams_is_refused() {
         ] {
             let mut headers = accept.to_vec();
             headers.push(("Authorization", bearer.as_str()));
-            assert_eq!(server.request("HEAD", path, &headers, b"").await.status, 200, "{path} {accept:?}");
+            assert_eq!(
+                server.request("HEAD", path, &headers, b"").await.status,
+                200,
+                "{path} {accept:?}"
+            );
         }
     }
-    assert_eq!(server.get("/system/stats").await.json()["totalConnections"], 0);
+    assert_eq!(
+        server.get("/system/stats").await.json()["totalConnections"],
+        0
+    );
 }
 
 #[tokio::test]
@@ -145,12 +175,20 @@ async fn a_missing_token_an_invalid_one_and_one_without_the_right_have_different
     let told = r#"{"statusCode":401,"error":"Unauthorized","message":"Authentication token is required","code":"token_missing"}"#;
     assert_eq!(missing.text(), told);
     assert_eq!(missing.header("www-authenticate"), Some("Bearer"));
-    let invalid = server.call("GET", "/system/connections", "nonsense", Value::Null).await;
-    let told =
-        r#"{"statusCode":401,"error":"Unauthorized","message":"Invalid authentication token","code":"token_invalid"}"#;
+    let invalid = server
+        .call("GET", "/system/connections", "nonsense", Value::Null)
+        .await;
+    let told = r#"{"statusCode":401,"error":"Unauthorized","message":"Invalid authentication token","code":"token_invalid"}"#;
     assert_eq!(invalid.text(), told);
     assert_eq!(invalid.header("www-authenticate"), Some("Bearer"));
-    let forbidden = server.call("GET", "/system/connections", &demo("bob", "user"), Value::Null).await;
+    let forbidden = server
+        .call(
+            "GET",
+            "/system/connections",
+            &demo("bob", "user"),
+            Value::Null,
+        )
+        .await;
     forbidden.assert_refused(403, "forbidden");
     assert_eq!(forbidden.header("www-authenticate"), None);
 }
@@ -161,14 +199,27 @@ async fn an_unauthorized_caller_does_not_learn_what_is_wrong_with_the_request() 
     for (path, _) in WITH_BODY {
         let bad = server.call("POST", path, "", json!("neither")).await;
         bad.assert_refused(401, "token_missing");
-        server.request("POST", path, &[], b"{bad").await.assert_refused(401, "token_missing");
+        server
+            .request("POST", path, &[], b"{bad")
+            .await
+            .assert_refused(401, "token_missing");
     }
-    for path in ["/chat/room/%FF/join", "/chat/room/a%20b/typing", "/realtime/entity/%FF/create"] {
-        server.request("POST", path, &[], b"").await.assert_refused(401, "token_missing");
+    for path in [
+        "/chat/room/%FF/join",
+        "/chat/room/a%20b/typing",
+        "/realtime/entity/%FF/create",
+    ] {
+        server
+            .request("POST", path, &[], b"")
+            .await
+            .assert_refused(401, "token_missing");
     }
-    for path in
-        ["/chat/room/%FF/stream", "/chat/room/a%20b/stream", "/chat/room/%FF/members", "/chat/stream?roomId=%FF"]
-    {
+    for path in [
+        "/chat/room/%FF/stream",
+        "/chat/room/a%20b/stream",
+        "/chat/room/%FF/members",
+        "/chat/stream?roomId=%FF",
+    ] {
         server.get(path).await.assert_refused(401, "token_missing");
     }
 }
@@ -184,9 +235,15 @@ async fn a_bad_name_in_a_streams_url_is_a_bad_field() {
         ("/realtime/stream?entities=ok,*", "entities"),
         ("/realtime/stream?entities=%FF", "entities"),
     ] {
-        server.call("GET", path, ADMIN, Value::Null).await.assert_invalid(&[field]);
+        server
+            .call("GET", path, ADMIN, Value::Null)
+            .await
+            .assert_invalid(&[field]);
     }
-    assert_eq!(server.get("/system/stats").await.json()["totalConnections"], 0);
+    assert_eq!(
+        server.get("/system/stats").await.json()["totalConnections"],
+        0
+    );
 }
 
 #[tokio::test]
@@ -203,10 +260,17 @@ async fn a_temporary_refusal_says_when_to_retry() {
     }
     let bearer = format!("Bearer {ADMIN}");
     for path in STREAMS {
-        let headers = [("Accept", "text/event-stream"), ("Authorization", bearer.as_str())];
+        let headers = [
+            ("Accept", "text/event-stream"),
+            ("Authorization", bearer.as_str()),
+        ];
         let answer = server.request("GET", path, &headers, b"").await;
         answer.assert_refused(503, "draining");
-        let seconds: u64 = answer.header("retry-after").expect("Retry-After").parse().unwrap();
+        let seconds: u64 = answer
+            .header("retry-after")
+            .expect("Retry-After")
+            .parse()
+            .unwrap();
         assert!((1..=60).contains(&seconds));
     }
 }
@@ -239,18 +303,32 @@ async fn after_the_last_wave(house: &House) -> (Option<Answer>, u64) {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut stalled = socket.connect(server.address).await.unwrap();
-    stalled.write_all(b"GET /notifications/stream HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    stalled
+        .write_all(b"GET /notifications/stream HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
     let large = json!({"title": "T", "message": "M", "pad": "x".repeat(200_000)});
     for _ in 0..40 {
         server.post("/notifications/send", large.clone()).await;
     }
     server.begin_stop();
     let bearer = format!("Bearer {ADMIN}");
-    let headers = [("Content-Type", "application/json"), ("Authorization", bearer.as_str())];
+    let headers = [
+        ("Content-Type", "application/json"),
+        ("Authorization", bearer.as_str()),
+    ];
     let body = json!({"title": "T", "message": "M"}).to_string();
     let mut taken = 40;
     let refused = loop {
-        match http::attempt(server.address, "POST", "/notifications/send", &headers, body.as_bytes()).await {
+        match http::attempt(
+            server.address,
+            "POST",
+            "/notifications/send",
+            &headers,
+            body.as_bytes(),
+        )
+        .await
+        {
             Some(answer) if answer.status == 200 => taken += 1,
             other => break other,
         }
@@ -269,7 +347,14 @@ async fn every_refusal_has_nosniff_and_compact_json() {
         server.get("/nope").await,
         server.request("PUT", "/health", &[], b"").await,
         server.get("/system/connections").await,
-        server.call("GET", "/system/connections", &demo("bob", "user"), Value::Null).await,
+        server
+            .call(
+                "GET",
+                "/system/connections",
+                &demo("bob", "user"),
+                Value::Null,
+            )
+            .await,
         server.call("GET", "/events", "", Value::Null).await,
         post_json(&server, "/notifications/send", b"{").await,
         post_json(&server, "/notifications/send", b"{}").await,
@@ -280,11 +365,16 @@ async fn every_refusal_has_nosniff_and_compact_json() {
         assert!(answer.status >= 400);
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
         assert!(
-            answer.text().starts_with(&format!("{{\"statusCode\":{},\"error\":\"", answer.status)),
+            answer
+                .text()
+                .starts_with(&format!("{{\"statusCode\":{},\"error\":\"", answer.status)),
             "{}",
             answer.text()
         );
-        assert_eq!(names(&answer.json())[..4], ["statusCode", "error", "message", "code"]);
+        assert_eq!(
+            names(&answer.json())[..4],
+            ["statusCode", "error", "message", "code"]
+        );
     }
 }
 
@@ -305,24 +395,61 @@ async fn no_refused_publish_reaches_a_stream() {
     let user = demo("bob", "user");
     for (path, good) in WITH_BODY {
         let good: Value = serde_json::from_str(good).unwrap();
-        server.call("POST", path, "", good.clone()).await.assert_refused(401, "token_missing");
-        server.call("POST", path, "bad", good.clone()).await.assert_refused(401, "token_invalid");
+        server
+            .call("POST", path, "", good.clone())
+            .await
+            .assert_refused(401, "token_missing");
+        server
+            .call("POST", path, "bad", good.clone())
+            .await
+            .assert_refused(401, "token_invalid");
         if path != "/chat/message" {
-            server.call("POST", path, &user, good).await.assert_refused(403, "forbidden");
+            server
+                .call("POST", path, &user, good)
+                .await
+                .assert_refused(403, "forbidden");
         }
-        post_json(&server, path, b"{").await.assert_refused(400, "invalid_json");
-        post(&server, path, Some("text/plain"), b"{}").await.assert_refused(415, "unsupported_media_type");
-        post_json(&server, path, &sized(300_000)).await.assert_refused(413, "payload_too_large");
+        post_json(&server, path, b"{")
+            .await
+            .assert_refused(400, "invalid_json");
+        post(&server, path, Some("text/plain"), b"{}")
+            .await
+            .assert_refused(415, "unsupported_media_type");
+        post_json(&server, path, &sized(300_000))
+            .await
+            .assert_refused(413, "payload_too_large");
     }
     for path in WITH_OBJECT {
-        post_json(&server, path, b"{}").await.assert_refused(400, "validation_failed");
+        post_json(&server, path, b"{}")
+            .await
+            .assert_refused(400, "validation_failed");
     }
     assert_eq!(server.stored().await, 0);
-    server.post("/notifications/send", json!({"title": "T", "message": "M"})).await;
-    server.post("/realtime/update", json!({"entity": "e", "action": "update", "data": 1})).await;
-    server.post("/chat/message", json!({"roomId": "r", "message": "m"})).await;
-    server.post("/system/status/update", json!({"service": "s", "status": "online"})).await;
-    let heard = ["notification", "realtime-update", "chat-message", "chat-message", "system-status"];
+    server
+        .post("/notifications/send", json!({"title": "T", "message": "M"}))
+        .await;
+    server
+        .post(
+            "/realtime/update",
+            json!({"entity": "e", "action": "update", "data": 1}),
+        )
+        .await;
+    server
+        .post("/chat/message", json!({"roomId": "r", "message": "m"}))
+        .await;
+    server
+        .post(
+            "/system/status/update",
+            json!({"service": "s", "status": "online"}),
+        )
+        .await;
+    let heard = [
+        "notification",
+        "realtime-update",
+        "chat-message",
+        "chat-message",
+        "system-status",
+    ];
     for (stream, event) in streams.iter_mut().zip(heard) {
         stream.expect(event).await;
     }

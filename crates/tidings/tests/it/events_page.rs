@@ -15,13 +15,20 @@ async fn page(server: &TestServer, query: &str) -> Value {
 /// Publishes notifications with the titles `0`, `1`, …
 async fn notify(server: &TestServer, count: usize) {
     for nth in 0..count {
-        server.post("/notifications/send", json!({"title": nth.to_string(), "message": "M"})).await;
+        server
+            .post(
+                "/notifications/send",
+                json!({"title": nth.to_string(), "message": "M"}),
+            )
+            .await;
     }
 }
 
 fn titles(page: &Value) -> Vec<&str> {
     let events = page["events"].as_array().unwrap().iter();
-    events.map(|event| event["data"]["title"].as_str().unwrap()).collect()
+    events
+        .map(|event| event["data"]["title"].as_str().unwrap())
+        .collect()
 }
 
 #[tokio::test]
@@ -54,29 +61,55 @@ async fn pages_follow_each_other_without_a_hole_or_a_repeat() {
         assert_eq!(page["events"].as_array().unwrap().len(), length);
         assert_eq!(page["end"], end);
         seen.extend(titles(&page).into_iter().map(str::to_owned));
-        query = format!("topic=notifications&limit=3&after={}", page["next"].as_str().unwrap());
+        query = format!(
+            "topic=notifications&limit=3&after={}",
+            page["next"].as_str().unwrap()
+        );
     }
     assert_eq!(seen, ["0", "1", "2", "3", "4", "5", "6"]);
     let rest = page(&server, &query).await;
-    assert_eq!((rest["events"].as_array().unwrap().len(), &rest["end"]), (0, &json!(true)));
+    assert_eq!(
+        (rest["events"].as_array().unwrap().len(), &rest["end"]),
+        (0, &json!(true))
+    );
     notify(&server, 1).await;
-    assert_eq!(titles(&page(&server, &query).await), ["0"], "the last `next` goes on where it was");
+    assert_eq!(
+        titles(&page(&server, &query).await),
+        ["0"],
+        "the last `next` goes on where it was"
+    );
 }
 
 #[tokio::test]
 async fn after_is_exclusive_and_may_be_the_id_of_any_event() {
     let server = start().await;
     notify(&server, 2).await;
-    server.post("/chat/message", json!({"roomId": "r", "message": "m"})).await;
+    server
+        .post("/chat/message", json!({"roomId": "r", "message": "m"}))
+        .await;
     notify(&server, 1).await;
     let all = page(&server, "topic=notifications").await;
     let second = all["events"][1]["id"].as_str().unwrap();
     let rest = page(&server, &format!("topic=notifications&after={second}")).await;
-    assert_eq!(rest["events"].as_array().unwrap().as_slice(), &all["events"].as_array().unwrap()[2..]);
+    assert_eq!(
+        rest["events"].as_array().unwrap().as_slice(),
+        &all["events"].as_array().unwrap()[2..]
+    );
     let chat = server.only("chat").await;
-    let rest = page(&server, &format!("topic=notifications&after={}", chat["id"].as_str().unwrap())).await;
-    assert_eq!(rest["events"].as_array().unwrap().len(), 1, "an id is a cursor for every topic");
-    assert_eq!(page(&server, "topic=notifications&after=earliest").await, all);
+    let rest = page(
+        &server,
+        &format!("topic=notifications&after={}", chat["id"].as_str().unwrap()),
+    )
+    .await;
+    assert_eq!(
+        rest["events"].as_array().unwrap().len(),
+        1,
+        "an id is a cursor for every topic"
+    );
+    assert_eq!(
+        page(&server, "topic=notifications&after=earliest").await,
+        all
+    );
     assert_eq!(page(&server, "topic=notifications&after=").await, all);
 }
 
@@ -84,8 +117,13 @@ async fn after_is_exclusive_and_may_be_the_id_of_any_event() {
 async fn next_is_a_cursor_for_the_stream_too() {
     let server = start().await;
     notify(&server, 3).await;
-    let next = page(&server, "topic=notifications&limit=2").await["next"].as_str().unwrap().to_owned();
-    let mut stream = server.stream_with("/notifications/stream", "", &[("Last-Event-ID", &next)]).await;
+    let next = page(&server, "topic=notifications&limit=2").await["next"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let mut stream = server
+        .stream_with("/notifications/stream", "", &[("Last-Event-ID", &next)])
+        .await;
     assert_eq!(stream.expect("connected").await.data["resumed"], true);
     assert_eq!(stream.expect("notification").await.data["title"], "2");
 }
@@ -98,7 +136,11 @@ async fn pages_backwards_are_the_newest_before_an_id_oldest_first_down_to_the_en
         let first = 9 - if settings.is_empty() { 9 } else { 7 };
         let (mut seen, mut before) = (Vec::new(), "latest".to_owned());
         loop {
-            let page = page(&server, &format!("topic=notifications&limit=3&before={before}")).await;
+            let page = page(
+                &server,
+                &format!("topic=notifications&limit=3&before={before}"),
+            )
+            .await;
             assert_eq!(names(&page), ["events", "prev", "end"]);
             seen.splice(0..0, titles(&page).into_iter().map(str::to_owned));
             if page["end"] == true {
@@ -106,7 +148,10 @@ async fn pages_backwards_are_the_newest_before_an_id_oldest_first_down_to_the_en
             }
             page["prev"].as_str().unwrap().clone_into(&mut before);
         }
-        assert_eq!(seen, (first..9).map(|nth| nth.to_string()).collect::<Vec<_>>());
+        assert_eq!(
+            seen,
+            (first..9).map(|nth| nth.to_string()).collect::<Vec<_>>()
+        );
     }
 }
 
@@ -114,21 +159,36 @@ async fn pages_backwards_are_the_newest_before_an_id_oldest_first_down_to_the_en
 async fn before_is_exclusive_and_may_be_the_id_of_any_event() {
     let server = start().await;
     notify(&server, 2).await;
-    server.post("/chat/message", json!({"roomId": "r", "message": "m"})).await;
+    server
+        .post("/chat/message", json!({"roomId": "r", "message": "m"}))
+        .await;
     notify(&server, 1).await;
     let all = page(&server, "topic=notifications").await;
     let id = |nth: usize| all["events"][nth]["id"].as_str().unwrap();
     let before = async |id: &str| page(&server, &format!("topic=notifications&before={id}")).await;
     assert_eq!(titles(&before(id(1)).await), ["0"]);
-    assert_eq!(titles(&before(server.only("chat").await["id"].as_str().unwrap()).await), ["0", "1"]);
+    assert_eq!(
+        titles(&before(server.only("chat").await["id"].as_str().unwrap()).await),
+        ["0", "1"]
+    );
     let newest = before("latest").await;
     assert_eq!(newest["events"], all["events"]);
     let none = before(id(0)).await;
-    assert_eq!((&none["events"], &none["end"], none.get("gap")), (&json!([]), &json!(true), None));
+    assert_eq!(
+        (&none["events"], &none["end"], none.get("gap")),
+        (&json!([]), &json!(true), None)
+    );
     // The position where one direction ended is a cursor for the other direction, and for the
     // stream.
-    assert_eq!(titles(&page(&server, &format!("topic=notifications&after={}", id(0))).await), ["1", "0"]);
-    let both = format!("/events?topic=notifications&before={}&after={}", id(1), id(0));
+    assert_eq!(
+        titles(&page(&server, &format!("topic=notifications&after={}", id(0))).await),
+        ["1", "0"]
+    );
+    let both = format!(
+        "/events?topic=notifications&before={}&after={}",
+        id(1),
+        id(0)
+    );
     server.get(&both).await.assert_invalid(&["before"]);
 }
 
@@ -136,34 +196,81 @@ async fn before_is_exclusive_and_may_be_the_id_of_any_event() {
 async fn before_with_an_id_of_another_log_is_reported() {
     let server = start_with(&[("JOURNAL_MAX_EVENTS", "3")]).await;
     notify(&server, 1).await;
-    let first = page(&server, "topic=notifications").await["events"][0]["id"].as_str().unwrap().to_owned();
+    let first = page(&server, "topic=notifications").await["events"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     notify(&server, 5).await;
     let other = start().await.notify("of another log").await;
     for (before, reason) in [(other, "epoch"), (first.replace("-1", "-99"), "ahead")] {
         let page = page(&server, &format!("topic=notifications&before={before}")).await;
-        assert_eq!(page["gap"], json!({"reason": reason, "oldest": page["events"][0]["id"]}));
+        assert_eq!(
+            page["gap"],
+            json!({"reason": reason, "oldest": page["events"][0]["id"]})
+        );
         assert_eq!(titles(&page), ["2", "3", "4"], "it ends with the newest");
     }
     let gone = page(&server, &format!("topic=notifications&before={first}")).await;
-    assert_eq!((&gone["events"], &gone["end"], &gone["gap"]["reason"]), (&json!([]), &json!(true), &json!("trimmed")));
+    assert_eq!(
+        (&gone["events"], &gone["end"], &gone["gap"]["reason"]),
+        (&json!([]), &json!(true), &json!("trimmed"))
+    );
     for bad in ["17", "earliest", "-1", "null"] {
-        server.get(&format!("/events?topic=notifications&before={bad}")).await.assert_invalid(&["before"]);
+        server
+            .get(&format!("/events?topic=notifications&before={bad}"))
+            .await
+            .assert_invalid(&["before"]);
     }
     let empty = page(&server, "topic=realtime/entity/none&before=latest").await;
-    assert_eq!((&empty["events"], &empty["end"], empty.get("gap")), (&json!([]), &json!(true), None));
-    let again = page(&server, &format!("topic=realtime/entity/none&before={}", empty["prev"].as_str().unwrap())).await;
-    assert_eq!(again.get("gap"), None, "`prev` is always a place of this log");
+    assert_eq!(
+        (&empty["events"], &empty["end"], empty.get("gap")),
+        (&json!([]), &json!(true), None)
+    );
+    let again = page(
+        &server,
+        &format!(
+            "topic=realtime/entity/none&before={}",
+            empty["prev"].as_str().unwrap()
+        ),
+    )
+    .await;
+    assert_eq!(
+        again.get("gap"),
+        None,
+        "`prev` is always a place of this log"
+    );
 }
 
 #[tokio::test]
 async fn a_page_has_100_events_unless_it_is_asked_for_1_to_1_000() {
     let server = start().await;
     notify(&server, 101).await;
-    assert_eq!(page(&server, "topic=notifications").await["events"].as_array().unwrap().len(), 100);
-    assert_eq!(page(&server, "topic=notifications&limit=1").await["events"].as_array().unwrap().len(), 1);
-    assert_eq!(page(&server, "topic=notifications&limit=1000").await["events"].as_array().unwrap().len(), 101);
+    assert_eq!(
+        page(&server, "topic=notifications").await["events"]
+            .as_array()
+            .unwrap()
+            .len(),
+        100
+    );
+    assert_eq!(
+        page(&server, "topic=notifications&limit=1").await["events"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(
+        page(&server, "topic=notifications&limit=1000").await["events"]
+            .as_array()
+            .unwrap()
+            .len(),
+        101
+    );
     for bad in ["0", "1001", "-1", "1.5", "x", "99999999999999999999999"] {
-        server.get(&format!("/events?topic=notifications&limit={bad}")).await.assert_invalid(&["limit"]);
+        server
+            .get(&format!("/events?topic=notifications&limit={bad}"))
+            .await
+            .assert_invalid(&["limit"]);
     }
 }
 
@@ -180,7 +287,10 @@ async fn one_topic_must_be_named() {
         "?topic=a%20b",
         "?topic=%FF",
     ] {
-        server.call("GET", &format!("/events{bad}"), ADMIN, Value::Null).await.assert_invalid(&["topic"]);
+        server
+            .call("GET", &format!("/events{bad}"), ADMIN, Value::Null)
+            .await
+            .assert_invalid(&["topic"]);
     }
 }
 
@@ -197,7 +307,10 @@ async fn a_topic_without_events_is_an_empty_page() {
 async fn a_page_after_a_trimmed_id_reports_it_and_starts_at_the_oldest_event() {
     let server = start_with(&[("JOURNAL_MAX_EVENTS", "3")]).await;
     notify(&server, 1).await;
-    let first = page(&server, "topic=notifications").await["events"][0]["id"].as_str().unwrap().to_owned();
+    let first = page(&server, "topic=notifications").await["events"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     notify(&server, 5).await;
     let answer = page(&server, &format!("topic=notifications&after={first}")).await;
     assert_eq!(names(&answer), ["events", "next", "end", "gap"]);
@@ -207,23 +320,35 @@ async fn a_page_after_a_trimmed_id_reports_it_and_starts_at_the_oldest_event() {
     assert_eq!(answer["gap"]["oldest"], answer["events"][0]["id"]);
     let earliest = page(&server, "topic=notifications").await;
     assert_eq!(titles(&earliest), ["2", "3", "4"]);
-    assert_eq!(earliest.get("gap"), None, "nothing was asked that is not there");
+    assert_eq!(
+        earliest.get("gap"),
+        None,
+        "nothing was asked that is not there"
+    );
 }
 
 #[tokio::test]
 async fn a_cursor_of_another_log_or_ahead_of_it_is_reported_as_a_gap() {
     let server = start().await;
     notify(&server, 2).await;
-    let head = page(&server, "topic=notifications").await["next"].as_str().unwrap().to_owned();
+    let head = page(&server, "topic=notifications").await["next"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let (epoch, _) = head.split_once('-').unwrap();
-    for (after, reason) in [("abcdefgh-1".to_owned(), "epoch"), (format!("{epoch}-3"), "ahead")] {
+    for (after, reason) in [
+        ("abcdefgh-1".to_owned(), "epoch"),
+        (format!("{epoch}-3"), "ahead"),
+    ] {
         let answer = page(&server, &format!("topic=notifications&after={after}")).await;
         assert_eq!(answer["gap"]["reason"], reason);
         assert_eq!(answer["gap"]["oldest"], answer["events"][0]["id"]);
         assert_eq!(titles(&answer), ["0", "1"]);
     }
     for malformed in ["17", "-", "x-y", "%00", "a-1-2", &"9".repeat(500)] {
-        let answer = server.get(&format!("/events?topic=notifications&after={malformed}")).await;
+        let answer = server
+            .get(&format!("/events?topic=notifications&after={malformed}"))
+            .await;
         answer.assert_invalid(&["after"]);
     }
 }
@@ -232,12 +357,25 @@ async fn a_cursor_of_another_log_or_ahead_of_it_is_reported_as_a_gap() {
 async fn of_a_status_only_the_newest_is_kept() {
     let server = start().await;
     for (service, status) in [("db", "online"), ("mail", "online"), ("db", "offline")] {
-        server.post("/system/status/update", json!({"service": service, "status": status})).await;
+        server
+            .post(
+                "/system/status/update",
+                json!({"service": service, "status": status}),
+            )
+            .await;
     }
     let kept = page(&server, "topic=system/status").await;
-    let events: Vec<_> = kept["events"].as_array().unwrap().iter().map(|event| &event["data"]).collect();
+    let events: Vec<_> = kept["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| &event["data"])
+        .collect();
     assert_eq!(events.len(), 2);
-    assert_eq!((&events[0]["service"], &events[1]["service"]), (&json!("mail"), &json!("db")));
+    assert_eq!(
+        (&events[0]["service"], &events[1]["service"]),
+        (&json!("mail"), &json!("db"))
+    );
     assert_eq!(events[1]["status"], "offline");
 }
 
@@ -268,7 +406,9 @@ async fn a_topic_is_read_with_the_rights_of_its_stream() {
     let ann = demo("ann", "user");
     for (topic, nobody, known, admin) in RIGHTS {
         for (token, expected) in [("", nobody), (ann.as_str(), known), (ADMIN, admin)] {
-            let answer = server.call("GET", &format!("/events?topic={topic}"), token, Value::Null).await;
+            let answer = server
+                .call("GET", &format!("/events?topic={topic}"), token, Value::Null)
+                .await;
             match expected {
                 200 => assert_eq!(answer.status, 200, "{topic}: {}", answer.text()),
                 401 => answer.assert_refused(401, "token_missing"),
@@ -281,7 +421,12 @@ async fn a_topic_is_read_with_the_rights_of_its_stream() {
 #[tokio::test]
 async fn a_refused_topic_does_not_reveal_whether_it_has_events() {
     let server = start().await;
-    server.post("/notifications/send?targetUserId=bob", json!({"title": "T", "message": "M"})).await;
+    server
+        .post(
+            "/notifications/send?targetUserId=bob",
+            json!({"title": "T", "message": "M"}),
+        )
+        .await;
     let ann = demo("ann", "user");
     let of = async |user: &str| {
         let path = format!("/events?topic=notifications/user/{user}");
@@ -295,8 +440,16 @@ async fn a_refused_topic_does_not_reveal_whether_it_has_events() {
 async fn a_user_reads_only_their_own_topic_whatever_characters_the_id_has() {
     let server = start().await;
     let odd = demo("a/b*", "user");
-    server.post("/notifications/send", json!({"title": "T", "message": "M", "targetUserId": "a/b*"})).await;
-    assert_eq!(server.kept("notifications/user/a%2Fb%2A", &odd).await.len(), 1);
+    server
+        .post(
+            "/notifications/send",
+            json!({"title": "T", "message": "M", "targetUserId": "a/b*"}),
+        )
+        .await;
+    assert_eq!(
+        server.kept("notifications/user/a%2Fb%2A", &odd).await.len(),
+        1
+    );
     for (topic, token) in [
         ("notifications/user/a%252Fb%252A", demo("a", "user")),
         ("notifications/user/ann", demo("an", "user")),
@@ -304,7 +457,14 @@ async fn a_user_reads_only_their_own_topic_whatever_characters_the_id_has() {
         ("realtime/user/ann/entity/order", demo("an", "user")),
         ("notifications/user/ann/entity/order", demo("ann", "user")),
     ] {
-        let answer = server.call("GET", &format!("/events?topic={topic}"), &token, Value::Null).await;
+        let answer = server
+            .call(
+                "GET",
+                &format!("/events?topic={topic}"),
+                &token,
+                Value::Null,
+            )
+            .await;
         answer.assert_refused(403, "forbidden");
     }
 }
@@ -312,15 +472,22 @@ async fn a_user_reads_only_their_own_topic_whatever_characters_the_id_has() {
 #[tokio::test]
 async fn a_malformed_demo_token_reads_as_an_anonymous_visitor() {
     let server = start().await;
-    for (topic, status) in
-        [("notifications", 200), ("system/status", 200), ("chat", 401), ("notifications/user/a", 401)]
-    {
-        let answer = server.call("GET", &format!("/events?topic={topic}"), "bad", Value::Null).await;
+    for (topic, status) in [
+        ("notifications", 200),
+        ("system/status", 200),
+        ("chat", 401),
+        ("notifications/user/a", 401),
+    ] {
+        let answer = server
+            .call("GET", &format!("/events?topic={topic}"), "bad", Value::Null)
+            .await;
         match status {
             401 => answer.assert_refused(401, "token_invalid"),
             status => assert_eq!(answer.status, status, "{topic}: {}", answer.text()),
         }
     }
-    let shaped = server.call("GET", "/events?topic=notifications", "a.b.c", Value::Null).await;
+    let shaped = server
+        .call("GET", "/events?topic=notifications", "a.b.c", Value::Null)
+        .await;
     shaped.assert_refused(401, "token_invalid");
 }

@@ -17,5 +17,7 @@ use crate::support::binary::Place;
 /// against one limit.
 fn place() -> Place {
     let lane = std::env::var("TIDINGS_TEST_LANE").unwrap_or_else(|_| "parked".to_owned());
-    Place::new().env("STREAM_LANE", &lane).env("HEARTBEAT_INTERVAL", "1h")
+    Place::new()
+        .env("STREAM_LANE", &lane)
+        .env("HEARTBEAT_INTERVAL", "1h")
 }

@@ -26,8 +26,8 @@ async fn say_and_shut(server: &TestServer, said: &str) -> String {
 fn publish(minor: u8, title: &str) -> String {
     let body = json!({"title": title, "message": "m"}).to_string();
     format!(
-        "POST /notifications/broadcast HTTP/1.{minor}\r\nHost: x\r\nAuthorization: Bearer {ADMIN}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST /notifications/broadcast HTTP/1.{minor}\r\nHost: x\r\nAuthorization: Bearer \
+         {ADMIN}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
 }
@@ -37,38 +37,83 @@ async fn a_complete_call_is_answered_although_its_sender_shut_its_side() {
     let server = start().await;
     let calls = [
         (LIVE.to_owned(), "200", r#"{"status":"ok"}"#),
-        ("GET /health/live HTTP/1.0\r\n\r\n".to_owned(), "200", r#"{"status":"ok"}"#),
-        ("GET /nope HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "404", "not_found"),
-        ("GET /chat/stream HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "401", "token_missing"),
-        ("GET /events?topic=notifications HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "200", "\"events\""),
-        ("HEAD /health/live HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "200", ""),
+        (
+            "GET /health/live HTTP/1.0\r\n\r\n".to_owned(),
+            "200",
+            r#"{"status":"ok"}"#,
+        ),
+        (
+            "GET /nope HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+            "404",
+            "not_found",
+        ),
+        (
+            "GET /chat/stream HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+            "401",
+            "token_missing",
+        ),
+        (
+            "GET /events?topic=notifications HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+            "200",
+            "\"events\"",
+        ),
+        (
+            "HEAD /health/live HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+            "200",
+            "",
+        ),
         (publish(1, "whole"), "200", "eventId"),
         (publish(0, "whole"), "200", "eventId"),
     ];
     for (said, status, body) in calls {
         for _ in 0..20 {
             let answer = say_and_shut(&server, &said).await;
-            let (came, _, length) = parse_head(answer.as_bytes()).unwrap_or_else(|| panic!("{said}: {answer:?}"));
+            let (came, _, length) =
+                parse_head(answer.as_bytes()).unwrap_or_else(|| panic!("{said}: {answer:?}"));
             assert_eq!(came.to_string(), status, "{said}");
             assert!(answer[length..].contains(body), "{said}: {answer}");
         }
     }
-    let kept = server.get("/events?topic=notifications&limit=1000").await.json();
-    assert_eq!(kept["events"].as_array().unwrap().len(), 40, "each was published once");
+    let kept = server
+        .get("/events?topic=notifications&limit=1000")
+        .await
+        .json();
+    assert_eq!(
+        kept["events"].as_array().unwrap().len(),
+        40,
+        "each was published once"
+    );
 }
 
 #[tokio::test]
 async fn complete_pipelined_calls_are_answered_and_an_incomplete_one_does_nothing() {
     let server = start().await;
-    let answers = say_and_shut(&server, &[LIVE, &publish(1, "a"), LIVE, &publish(1, "b")].concat()).await;
-    assert_eq!(answers.matches("HTTP/1.1 200 OK\r\n").count(), 4, "{answers}");
+    let answers = say_and_shut(
+        &server,
+        &[LIVE, &publish(1, "a"), LIVE, &publish(1, "b")].concat(),
+    )
+    .await;
+    assert_eq!(
+        answers.matches("HTTP/1.1 200 OK\r\n").count(),
+        4,
+        "{answers}"
+    );
     let torn = publish(1, "torn");
     for length in [torn.len() - 1, torn.len() - 20, 60] {
         let answers = say_and_shut(&server, &[LIVE, &torn[..length]].concat()).await;
-        assert_eq!(answers.matches("HTTP/1.1 200 OK\r\n").count(), 1, "{answers}");
+        assert_eq!(
+            answers.matches("HTTP/1.1 200 OK\r\n").count(),
+            1,
+            "{answers}"
+        );
     }
     let kept = server.get("/events?topic=notifications").await.json();
-    let titles: Vec<_> = kept["events"].as_array().unwrap().iter().map(|event| &event["data"]["title"]).collect();
+    let titles: Vec<_> = kept["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| &event["data"]["title"])
+        .collect();
     assert_eq!(titles, ["a", "b"]);
 }
 
@@ -79,12 +124,22 @@ async fn a_stream_whose_client_shut_its_side_sends_missed_events_and_ends() {
     // If its connection has carried another request before, the stream stays in hyper's lane.
     for before in ["", LIVE] {
         for minor in [1, 0] {
-            let said =
-                format!("{before}GET /notifications/stream?lastEventId=earliest HTTP/1.{minor}\r\nHost: x\r\n\r\n");
+            let said = format!(
+                "{before}GET /notifications/stream?lastEventId=earliest HTTP/1.{minor}\r\nHost: \
+                 x\r\n\r\n"
+            );
             let said = say_and_shut(&server, &said).await;
-            assert_eq!(said.matches("event: notification\n").count(), 60, "{before}{minor}");
+            assert_eq!(
+                said.matches("event: notification\n").count(),
+                60,
+                "{before}{minor}"
+            );
             assert!(said.contains("event: connected\n") && !said.contains("event: reset"));
-            assert_eq!(said.ends_with("\r\n0\r\n\r\n"), minor == 1, "{before}{minor}");
+            assert_eq!(
+                said.ends_with("\r\n0\r\n\r\n"),
+                minor == 1,
+                "{before}{minor}"
+            );
         }
     }
     server.until_nobody_is_left().await;
@@ -93,7 +148,11 @@ async fn a_stream_whose_client_shut_its_side_sends_missed_events_and_ends() {
 #[tokio::test]
 async fn a_live_stream_whose_client_shuts_its_side_is_completed() {
     let server = start().await;
-    for path in ["/notifications/stream", "/system/heartbeat", "/realtime/stream"] {
+    for path in [
+        "/notifications/stream",
+        "/system/heartbeat",
+        "/realtime/stream",
+    ] {
         let mut stream = server.connected(path, ADMIN).await;
         server.notify("seen").await;
         stream.shut().await;
@@ -107,7 +166,10 @@ async fn a_client_that_closed_is_noticed_at_once_despite_unsent_events() {
     let server = start().await;
     publish_big(&server, 100).await;
     for before in ["", LIVE] {
-        for path in ["/notifications/stream?lastEventId=earliest", "/notifications/stream"] {
+        for path in [
+            "/notifications/stream?lastEventId=earliest",
+            "/notifications/stream",
+        ] {
             for _ in 0..10 {
                 let mut socket = TcpStream::connect(server.address).await.unwrap();
                 let said = format!("{before}GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -126,7 +188,11 @@ async fn a_page_that_is_reloaded_repeatedly_never_gets_busy() {
     let token = demo("reloader", "user");
     for nth in 0..40 {
         let mut page = Vec::new();
-        for path in ["/notifications/stream?lastEventId=earliest", "/notifications/stream", "/realtime/stream"] {
+        for path in [
+            "/notifications/stream?lastEventId=earliest",
+            "/notifications/stream",
+            "/realtime/stream",
+        ] {
             let mut stream = server.stream(path, &token).await;
             let first = stream.next().await;
             assert_eq!(first.event, "connected", "reload {nth}");
@@ -183,7 +249,12 @@ fn field(name: &str, value: &str) -> Vec<u8> {
 fn preface(window: u32) -> Vec<u8> {
     let settings = [&[0, 4][..], &window.to_be_bytes()].concat();
     let widened = (window - 65_535).to_be_bytes();
-    [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(4, 0, 0, &settings), frame(8, 0, 0, &widened)].concat()
+    [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+        frame(4, 0, 0, &settings),
+        frame(8, 0, 0, &widened),
+    ]
+    .concat()
 }
 
 fn head(method: &str, path: &str) -> Vec<u8> {
@@ -207,7 +278,8 @@ async fn read_frames(socket: &mut TcpStream) -> (u32, u32, String) {
     while let Some((head, behind)) = rest.split_first_chunk::<9>() {
         let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
         let (payload, behind) = behind.split_at(length);
-        good += u32::from(head[3] == 1 && payload.first() == Some(&0x88)); // `:status: 200` of the static table
+        // `:status: 200` of the static table
+        good += u32::from(head[3] == 1 && payload.first() == Some(&0x88));
         ended += u32::from(head[3] == 0 && head[4] & 1 == 1);
         if head[3] == 0 {
             text.extend_from_slice(payload);
@@ -224,7 +296,12 @@ async fn a_complete_call_over_http2_is_answered_although_its_sender_shut_its_sid
     let body = json!({"title": "over HTTP/2", "message": "m"}).to_string();
     let mut said = preface(1 << 20);
     for nth in 0..CALLS {
-        said.extend(frame(1, 4, 2 * nth + 1, &head("POST", "/notifications/broadcast")));
+        said.extend(frame(
+            1,
+            4,
+            2 * nth + 1,
+            &head("POST", "/notifications/broadcast"),
+        ));
         said.extend(frame(0, 1, 2 * nth + 1, body.as_bytes()));
     }
     let mut socket = TcpStream::connect(server.address).await.unwrap();
@@ -232,8 +309,14 @@ async fn a_complete_call_over_http2_is_answered_although_its_sender_shut_its_sid
     socket.shutdown().await.unwrap();
     let (good, ended, _) = read_frames(&mut socket).await;
     assert_eq!((good, ended), (CALLS, CALLS));
-    let events = server.get("/events?topic=notifications&limit=1000").await.json();
-    assert_eq!(events["events"].as_array().unwrap().len(), usize::try_from(CALLS).unwrap());
+    let events = server
+        .get("/events?topic=notifications&limit=1000")
+        .await
+        .json();
+    assert_eq!(
+        events["events"].as_array().unwrap().len(),
+        usize::try_from(CALLS).unwrap()
+    );
 }
 
 #[tokio::test]
@@ -241,9 +324,11 @@ async fn a_stream_over_http2_whose_client_shut_its_side_sends_missed_events_and_
     let server = start().await;
     publish_big(&server, 60).await;
     let mut said = preface(1 << 30);
-    for (nth, path) in
-        [(0, "/notifications/stream?lastEventId=earliest"), (1, "/realtime/stream"), (2, "/system/heartbeat")]
-    {
+    for (nth, path) in [
+        (0, "/notifications/stream?lastEventId=earliest"),
+        (1, "/realtime/stream"),
+        (2, "/system/heartbeat"),
+    ] {
         said.extend(frame(1, 5, 2 * nth + 1, &head("GET", path)));
     }
     let mut socket = TcpStream::connect(server.address).await.unwrap();
@@ -262,7 +347,12 @@ async fn live_streams_over_http2_end_when_their_client_shuts_its_side_or_closes(
     for closes in [false, true] {
         let mut said = preface(1 << 20);
         for nth in 0..3 {
-            said.extend(frame(1, 5, 2 * nth + 1, &head("GET", "/notifications/stream")));
+            said.extend(frame(
+                1,
+                5,
+                2 * nth + 1,
+                &head("GET", "/notifications/stream"),
+            ));
         }
         let mut socket = TcpStream::connect(server.address).await.unwrap();
         socket.write_all(&said).await.unwrap();
@@ -286,7 +376,12 @@ async fn streams_over_http2_with_closed_windows_end_with_their_client() {
     for closes in [false, true] {
         let mut said = preface(65_536);
         for nth in 0..3 {
-            said.extend(frame(1, 5, 2 * nth + 1, &head("GET", "/notifications/stream?lastEventId=earliest")));
+            said.extend(frame(
+                1,
+                5,
+                2 * nth + 1,
+                &head("GET", "/notifications/stream?lastEventId=earliest"),
+            ));
         }
         let mut socket = TcpStream::connect(server.address).await.unwrap();
         socket.write_all(&said).await.unwrap();
@@ -296,7 +391,11 @@ async fn streams_over_http2_with_closed_windows_end_with_their_client() {
         } else {
             socket.shutdown().await.unwrap();
             let (good, ended, _) = read_frames(&mut socket).await;
-            assert_eq!((good, ended), (3, 0), "what can't be sent whole isn't ended as if it were");
+            assert_eq!(
+                (good, ended),
+                (3, 0),
+                "what can't be sent whole isn't ended as if it were"
+            );
         }
         server.until_nobody_is_left().await;
     }

@@ -38,7 +38,10 @@ async fn until_connected(socket: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     in_time(async {
         while !String::from_utf8_lossy(&bytes).contains("event: connected") {
-            assert!(socket.read_buf(&mut bytes).await.unwrap() > 0, "closed early");
+            assert!(
+                socket.read_buf(&mut bytes).await.unwrap() > 0,
+                "closed early"
+            );
         }
     })
     .await;
@@ -51,7 +54,8 @@ async fn garbage_is_refused_and_closed() {
     let binary: Vec<u8> = (0..=255).cycle().take(4_096).collect();
     for garbage in [
         &b"\0\0\0\0\r\n\r\n"[..],
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", // a TLS hello on a port without TLS
+        // a TLS hello on a port without TLS
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
         b"hello\r\n\r\n",
         b"GET\r\n\r\n",
         b"GET /notifications/stream\r\n\r\n",
@@ -68,7 +72,11 @@ async fn garbage_is_refused_and_closed() {
         let _ = socket.write_all(garbage).await;
         socket.shutdown().await.unwrap_or_default();
         let answer = closed(&mut socket).await;
-        assert!(!answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+        assert!(
+            !answer.starts_with(b"HTTP/1.1 200"),
+            "{}",
+            String::from_utf8_lossy(&answer)
+        );
     }
     is_well(&server).await;
 }
@@ -90,7 +98,10 @@ async fn a_head_that_never_ends_is_closed_after_the_head_timeout() {
     let server = start_with(&[IMPATIENT]).await;
     let mut socket = TcpStream::connect(server.address).await.unwrap();
     let began = Instant::now();
-    socket.write_all(b"GET /notifications/stream HTTP/1.1\r\n").await.unwrap();
+    socket
+        .write_all(b"GET /notifications/stream HTTP/1.1\r\n")
+        .await
+        .unwrap();
     let (mut reading, mut writing) = socket.split();
     let dawdle = async {
         while writing.write_all(b"A: b\r\n").await.is_ok() {
@@ -116,8 +127,16 @@ async fn a_connection_that_sends_nothing_is_closed_after_the_head_timeout() {
         let began = Instant::now();
         sockets.spawn(async move {
             socket.write_all(said).await.unwrap();
-            assert_eq!(String::from_utf8_lossy(&closed(&mut socket).await), "", "{said:?}");
-            assert!(began.elapsed() >= HEAD_TIMEOUT, "{said:?}: {:?}", began.elapsed());
+            assert_eq!(
+                String::from_utf8_lossy(&closed(&mut socket).await),
+                "",
+                "{said:?}"
+            );
+            assert!(
+                began.elapsed() >= HEAD_TIMEOUT,
+                "{said:?}: {:?}",
+                began.elapsed()
+            );
         });
     }
     sockets.join_all().await;
@@ -143,13 +162,20 @@ async fn a_head_that_is_too_large_is_refused() {
     let value = "x".repeat(20 << 10);
     let one_large = format!("GET /notifications/stream HTTP/1.1\r\nHost: x\r\nA: {value}\r\n\r\n");
     refused_or_closed(&raw(server.address, one_large.as_bytes()).await);
-    let many_small = format!("GET /notifications/stream HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(5_000));
+    let many_small = format!(
+        "GET /notifications/stream HTTP/1.1\r\nHost: x\r\n{}\r\n",
+        "A: b\r\n".repeat(5_000)
+    );
     refused_or_closed(&raw(server.address, many_small.as_bytes()).await);
     let without_end = format!("GET /notifications/stream?{}", "x".repeat(1 << 20));
     refused_or_closed(&raw(server.address, without_end.as_bytes()).await);
     is_well(&server).await;
     let value = "x".repeat(12 << 10);
-    server.stream_with("/notifications/stream", "", &[("A", &value)]).await.expect("connected").await;
+    server
+        .stream_with("/notifications/stream", "", &[("A", &value)])
+        .await
+        .expect("connected")
+        .await;
 }
 
 #[tokio::test]
@@ -191,7 +217,9 @@ async fn clients_that_reset_during_publishes_do_not_affect_others() {
             }
             drop(socket);
         }
-        server.say(&json!({"title": nth.to_string(), "message": "m"})).await;
+        server
+            .say(&json!({"title": nth.to_string(), "message": "m"}))
+            .await;
     }
     for (nth, event) in witness.take("notification", 200).await.iter().enumerate() {
         assert_eq!(event.data["title"], nth.to_string());
@@ -216,9 +244,13 @@ async fn a_client_that_closes_its_side_is_gone() {
 async fn bytes_after_the_request_for_a_stream_do_no_harm() {
     let server = start().await;
     let mut socket = TcpStream::connect(server.address).await.unwrap();
-    let pipelined = "GET /notifications/stream HTTP/1.1\r\nHost: x\r\n\r\nGET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+    let pipelined = "GET /notifications/stream HTTP/1.1\r\nHost: x\r\n\r\nGET /health/live \
+                     HTTP/1.1\r\nHost: x\r\n\r\n";
     socket.write_all(pipelined.as_bytes()).await.unwrap();
-    socket.write_all(&vec![0; 100_000]).await.unwrap_or_default();
+    socket
+        .write_all(&vec![0; 100_000])
+        .await
+        .unwrap_or_default();
     until_connected(&mut socket).await;
     drop(socket);
     is_well(&server).await;
@@ -230,7 +262,9 @@ async fn pipelined_requests_are_answered_in_turn_and_the_stream_last() {
     let live = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
     let mut socket = TcpStream::connect(server.address).await.unwrap();
     socket
-        .write_all(format!("{live}{live}GET /notifications/stream HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes())
+        .write_all(
+            format!("{live}{live}GET /notifications/stream HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes(),
+        )
         .await
         .unwrap();
     let bytes = until_connected(&mut socket).await;
@@ -245,7 +279,12 @@ async fn pipelined_requests_are_answered_in_turn_and_the_stream_last() {
 async fn a_request_for_a_stream_may_have_a_body() {
     let server = start().await;
     let mut socket = TcpStream::connect(server.address).await.unwrap();
-    socket.write_all(b"GET /notifications/stream HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello").await.unwrap();
+    socket
+        .write_all(
+            b"GET /notifications/stream HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
+        )
+        .await
+        .unwrap();
     until_connected(&mut socket).await;
     drop(socket);
     is_well(&server).await;
@@ -267,10 +306,13 @@ async fn a_thousand_silent_peers_do_not_prevent_other_connections() {
 #[tokio::test]
 async fn a_call_after_an_error_on_the_same_connection_is_answered() {
     let server = start().await;
-    let calls =
-        "GET /nope HTTP/1.1\r\nHost: x\r\n\r\nGET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let calls = "GET /nope HTTP/1.1\r\nHost: x\r\n\r\nGET /health/live HTTP/1.1\r\nHost: \
+                 x\r\nConnection: close\r\n\r\n";
     let bytes = raw(server.address, calls.as_bytes()).await;
     assert!(bytes.starts_with(b"HTTP/1.1 404"));
-    let second = bytes.windows(12).rposition(|window| window == b"HTTP/1.1 200").unwrap();
+    let second = bytes
+        .windows(12)
+        .rposition(|window| window == b"HTTP/1.1 200")
+        .unwrap();
     assert_eq!(Answer::parse(&bytes[second..]).text(), r#"{"status":"ok"}"#);
 }

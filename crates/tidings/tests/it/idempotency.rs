@@ -11,20 +11,35 @@ use crate::support::{ADMIN, Answer, TestServer, demo, http, in_time, start, star
 /// Every call that publishes, with a valid body.
 const PUBLISHES: [(&str, &str); 9] = [
     ("/notifications/send", r#"{"title":"T","message":"M"}"#),
-    ("/notifications/send?targetUserId=ann", r#"{"title":"T","message":"M"}"#),
+    (
+        "/notifications/send?targetUserId=ann",
+        r#"{"title":"T","message":"M"}"#,
+    ),
     ("/notifications/broadcast", r#"{"title":"T","message":"M"}"#),
-    ("/realtime/update", r#"{"entity":"e","action":"update","data":1}"#),
+    (
+        "/realtime/update",
+        r#"{"entity":"e","action":"update","data":1}"#,
+    ),
     ("/realtime/entity/e/create", "{}"),
     ("/realtime/entity/e/delete", "{}"),
     ("/chat/message", r#"{"roomId":"r","message":"m"}"#),
     ("/chat/room/r/join", ""),
-    ("/system/status/update", r#"{"service":"s","status":"online"}"#),
+    (
+        "/system/status/update",
+        r#"{"service":"s","status":"online"}"#,
+    ),
 ];
 
 async fn post(server: &TestServer, path: &str, token: &str, key: &str, body: &str) -> Answer {
     let bearer = format!("Bearer {token}");
-    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json"), ("Idempotency-Key", key)];
-    server.request("POST", path, &headers, body.as_bytes()).await
+    let headers = [
+        ("Authorization", bearer.as_str()),
+        ("Content-Type", "application/json"),
+        ("Idempotency-Key", key),
+    ];
+    server
+        .request("POST", path, &headers, body.as_bytes())
+        .await
 }
 
 /// Publishes a notification with this title.
@@ -36,10 +51,23 @@ async fn notify(server: &TestServer, key: &str, title: &str) -> Answer {
 /// Publishes notifications with these titles and one key, on as many connections.
 async fn all_at_once(server: &TestServer, titles: Vec<String>) -> Vec<Answer> {
     let call = async |address, title| {
-        let (bearer, body) = (format!("Bearer {ADMIN}"), json!({"title": title, "message": "M"}).to_string());
-        let headers =
-            [("Authorization", bearer.as_str()), ("Content-Type", "application/json"), ("Idempotency-Key", "k")];
-        http::request(address, "POST", "/notifications/send", &headers, body.as_bytes()).await
+        let (bearer, body) = (
+            format!("Bearer {ADMIN}"),
+            json!({"title": title, "message": "M"}).to_string(),
+        );
+        let headers = [
+            ("Authorization", bearer.as_str()),
+            ("Content-Type", "application/json"),
+            ("Idempotency-Key", "k"),
+        ];
+        http::request(
+            address,
+            "POST",
+            "/notifications/send",
+            &headers,
+            body.as_bytes(),
+        )
+        .await
     };
     let calls = titles.into_iter().map(|title| call(server.address, title));
     in_time(calls.collect::<JoinSet<_>>().join_all()).await
@@ -91,7 +119,10 @@ async fn the_same_key_for_a_join_and_a_leave_is_not_a_repeat() {
         let answer = post(&server, &format!("/chat/room/r/{call}"), ADMIN, key, "").await;
         assert_eq!(answer.status, 200);
         assert_eq!(
-            (is_replayed(&answer), server.kept("chat/room/r", ADMIN).await.len()),
+            (
+                is_replayed(&answer),
+                server.kept("chat/room/r", ADMIN).await.len()
+            ),
             (replayed, said),
             "{call} {key}"
         );
@@ -101,14 +132,29 @@ async fn the_same_key_for_a_join_and_a_leave_is_not_a_repeat() {
 #[tokio::test]
 async fn a_join_that_is_repeated_after_a_leave_joins_nobody() {
     let server = start().await;
-    for (call, key, replayed) in
-        [("join", "a", false), ("join", "b", false), ("leave", "c", false), ("join", "b", true), ("leave", "d", false)]
-    {
+    for (call, key, replayed) in [
+        ("join", "a", false),
+        ("join", "b", false),
+        ("leave", "c", false),
+        ("join", "b", true),
+        ("leave", "d", false),
+    ] {
         let answer = post(&server, &format!("/chat/room/r/{call}"), ADMIN, key, "").await;
-        assert_eq!((answer.status, is_replayed(&answer)), (200, replayed), "{call} {key}");
+        assert_eq!(
+            (answer.status, is_replayed(&answer)),
+            (200, replayed),
+            "{call} {key}"
+        );
     }
-    assert_eq!(server.kept("chat/room/r", ADMIN).await.len(), 2, "one joined, and one left");
-    let members = server.call("GET", "/chat/room/r/members", ADMIN, Value::Null).await.json();
+    assert_eq!(
+        server.kept("chat/room/r", ADMIN).await.len(),
+        2,
+        "one joined, and one left"
+    );
+    let members = server
+        .call("GET", "/chat/room/r/members", ADMIN, Value::Null)
+        .await
+        .json();
     assert_eq!(members, json!({ "members": [] }));
 }
 
@@ -121,7 +167,10 @@ async fn the_same_key_with_another_body_is_a_conflict() {
         conflict.assert_refused(422, "idempotency_conflict");
         assert!(!is_replayed(&conflict));
     }
-    assert!(is_replayed(&notify(&server, "k", "one").await), "the first answer still stands");
+    assert!(
+        is_replayed(&notify(&server, "k", "one").await),
+        "the first answer still stands"
+    );
     assert_eq!(server.stored().await, 1);
 }
 
@@ -130,11 +179,27 @@ async fn the_same_key_with_another_target_is_a_conflict() {
     let server = start().await;
     for (path, body) in [
         ("/notifications/send", r#"{"title":"T","message":"M"}"#),
-        ("/realtime/update", r#"{"entity":"e","action":"update","data":1}"#),
+        (
+            "/realtime/update",
+            r#"{"entity":"e","action":"update","data":1}"#,
+        ),
     ] {
-        assert_eq!(post(&server, &format!("{path}?targetUserId=ann"), ADMIN, "k", body).await.status, 200);
+        assert_eq!(
+            post(
+                &server,
+                &format!("{path}?targetUserId=ann"),
+                ADMIN,
+                "k",
+                body
+            )
+            .await
+            .status,
+            200
+        );
         for other in [format!("{path}?targetUserId=bob"), path.to_owned()] {
-            post(&server, &other, ADMIN, "k", body).await.assert_refused(422, "idempotency_conflict");
+            post(&server, &other, ADMIN, "k", body)
+                .await
+                .assert_refused(422, "idempotency_conflict");
         }
     }
     assert_eq!(server.stored().await, 2);
@@ -152,14 +217,21 @@ async fn a_key_belongs_to_its_caller_its_method_and_its_path() {
         ("/notifications/broadcast", demo("ann", "admin")),
     ];
     for (path, token) in &calls {
-        assert!(!is_replayed(&post(&server, path, token, "k", body).await), "{path}");
+        assert!(
+            !is_replayed(&post(&server, path, token, "k", body).await),
+            "{path}"
+        );
     }
     assert_eq!(server.stored().await, 5);
     for (path, token) in &calls {
-        assert!(is_replayed(&post(&server, path, token, "k", body).await), "{path}");
+        assert!(
+            is_replayed(&post(&server, path, token, "k", body).await),
+            "{path}"
+        );
     }
     assert_eq!(server.stored().await, 5);
-    let rooms = async |room: &str| post(&server, &format!("/chat/room/{room}/join"), ADMIN, "k", "").await;
+    let rooms =
+        async |room: &str| post(&server, &format!("/chat/room/{room}/join"), ADMIN, "k", "").await;
     assert!(!is_replayed(&rooms("one").await));
     assert!(!is_replayed(&rooms("two").await));
 }
@@ -168,26 +240,66 @@ async fn a_key_belongs_to_its_caller_its_method_and_its_path() {
 async fn a_caller_is_identified_by_the_user_id_and_not_by_the_token() {
     let server = start().await;
     let body = r#"{"roomId":"r","message":"m"}"#;
-    assert_eq!(post(&server, "/chat/message", &demo("ann", "user"), "k", body).await.status, 200);
-    assert!(is_replayed(&post(&server, "/chat/message", &demo("ann", "user,new"), "k", body).await));
+    assert_eq!(
+        post(&server, "/chat/message", &demo("ann", "user"), "k", body)
+            .await
+            .status,
+        200
+    );
+    assert!(is_replayed(
+        &post(
+            &server,
+            "/chat/message",
+            &demo("ann", "user,new"),
+            "k",
+            body
+        )
+        .await
+    ));
 }
 
 #[tokio::test]
 async fn only_answers_of_200_are_kept() {
     let server = start().await;
     let send = "/notifications/send";
-    post(&server, send, ADMIN, "k", "{").await.assert_refused(400, "invalid_json");
-    post(&server, send, ADMIN, "k", "{}").await.assert_refused(400, "validation_failed");
-    post(&server, send, &demo("test123", "user"), "k", r#"{"title":"T","message":"M"}"#)
+    post(&server, send, ADMIN, "k", "{")
         .await
-        .assert_refused(403, "forbidden");
+        .assert_refused(400, "invalid_json");
+    post(&server, send, ADMIN, "k", "{}")
+        .await
+        .assert_refused(400, "validation_failed");
+    post(
+        &server,
+        send,
+        &demo("test123", "user"),
+        "k",
+        r#"{"title":"T","message":"M"}"#,
+    )
+    .await
+    .assert_refused(403, "forbidden");
     let first = notify(&server, "k", "good").await;
-    assert_eq!((first.status, is_replayed(&first)), (200, false), "the key may try again");
-    notify(&server, "k", "other").await.assert_refused(422, "idempotency_conflict");
+    assert_eq!(
+        (first.status, is_replayed(&first)),
+        (200, false),
+        "the key may try again"
+    );
+    notify(&server, "k", "other")
+        .await
+        .assert_refused(422, "idempotency_conflict");
     assert!(is_replayed(&notify(&server, "k", "good").await));
     // What is refused before the key is looked up is refused even if the key was used.
-    post(&server, send, ADMIN, "k", "{").await.assert_refused(400, "invalid_json");
-    post(&server, send, "bad", "k", r#"{"title":"good","message":"M"}"#).await.assert_refused(401, "token_invalid");
+    post(&server, send, ADMIN, "k", "{")
+        .await
+        .assert_refused(400, "invalid_json");
+    post(
+        &server,
+        send,
+        "bad",
+        "k",
+        r#"{"title":"good","message":"M"}"#,
+    )
+    .await
+    .assert_refused(401, "token_invalid");
     assert_eq!(server.stored().await, 1);
 }
 
@@ -195,7 +307,9 @@ async fn only_answers_of_200_are_kept() {
 async fn without_a_key_every_request_is_a_new_one() {
     let server = start().await;
     for _ in 0..3 {
-        let answer = server.post("/notifications/send", json!({"title": "T", "message": "M"})).await;
+        let answer = server
+            .post("/notifications/send", json!({"title": "T", "message": "M"}))
+            .await;
         assert!(!is_replayed(&answer));
     }
     assert_eq!(server.stored().await, 3);
@@ -204,14 +318,24 @@ async fn without_a_key_every_request_is_a_new_one() {
 #[tokio::test]
 async fn a_key_has_1_to_255_visible_ascii_characters() {
     let server = start().await;
-    for good in ["x", "!~", &"x".repeat(255), "\"quoted\"", "8e03978e-40d5-43dd-bc93-6894a57f9324"] {
+    for good in [
+        "x",
+        "!~",
+        &"x".repeat(255),
+        "\"quoted\"",
+        "8e03978e-40d5-43dd-bc93-6894a57f9324",
+    ] {
         assert_eq!(notify(&server, good, "T").await.status, 200, "{good}");
         assert!(is_replayed(&notify(&server, good, "T").await));
     }
     let stored = server.stored().await;
     for bad in ["", "a b", "a\tb", "é", &"x".repeat(256)] {
-        notify(&server, bad, "T").await.assert_invalid(&["Idempotency-Key"]);
-        post(&server, "/chat/room/r/join", ADMIN, bad, "").await.assert_invalid(&["Idempotency-Key"]);
+        notify(&server, bad, "T")
+            .await
+            .assert_invalid(&["Idempotency-Key"]);
+        post(&server, "/chat/room/r/join", ADMIN, bad, "")
+            .await
+            .assert_invalid(&["Idempotency-Key"]);
     }
     assert_eq!(server.stored().await, stored);
 }
@@ -244,7 +368,10 @@ async fn of_many_at_the_same_time_one_publishes_and_the_others_wait_for_its_answ
     let server = start().await;
     let answers = all_at_once(&server, vec!["T".to_owned(); 40]).await;
     assert!(answers.iter().all(|answer| answer.status == 200));
-    assert_eq!(answers.iter().filter(|answer| !is_replayed(answer)).count(), 1);
+    assert_eq!(
+        answers.iter().filter(|answer| !is_replayed(answer)).count(),
+        1
+    );
     assert!(answers.iter().all(|answer| answer.body == answers[0].body));
     assert_eq!(server.stored().await, 1);
 }
@@ -254,7 +381,10 @@ async fn of_many_with_different_bodies_one_publishes_and_the_others_conflict() {
     let server = start().await;
     let titles: Vec<_> = (0..40).map(|nth| nth.to_string()).collect();
     let answers = all_at_once(&server, titles).await;
-    assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
+    assert_eq!(
+        answers.iter().filter(|answer| answer.status == 200).count(),
+        1
+    );
     for answer in answers.iter().filter(|answer| answer.status != 200) {
         answer.assert_refused(422, "idempotency_conflict");
     }
@@ -267,14 +397,22 @@ async fn a_repeat_after_a_lost_answer_finds_the_event_published_once() {
     let server = start().await;
     let body = r#"{"title":"T","message":"M"}"#;
     let head = format!(
-        "POST /notifications/send HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN}\r\nIdempotency-Key: k\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST /notifications/send HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \
+         {ADMIN}\r\nIdempotency-Key: k\r\nContent-Type: application/json\r\nContent-Length: \
+         {}\r\n\r\n{body}",
         body.len()
     );
-    let mut socket = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    let mut socket = tokio::net::TcpStream::connect(server.address)
+        .await
+        .unwrap();
     socket.write_all(head.as_bytes()).await.unwrap();
     drop(socket);
-    assert_eq!(post(&server, "/notifications/send", ADMIN, "k", body).await.status, 200);
+    assert_eq!(
+        post(&server, "/notifications/send", ADMIN, "k", body)
+            .await
+            .status,
+        200
+    );
     assert_eq!(server.stored().await, 1);
 }
 
@@ -285,9 +423,19 @@ async fn an_idempotency_key_is_valid_for_5_minutes() {
     let notify = async || {
         let body = json!({"title": "T", "message": "M"}).to_string();
         let bearer = format!("Bearer {ADMIN}");
-        let headers =
-            [("Authorization", bearer.as_str()), ("Content-Type", "application/json"), ("Idempotency-Key", "k")];
-        http::request(server.address, "POST", "/notifications/send", &headers, body.as_bytes()).await
+        let headers = [
+            ("Authorization", bearer.as_str()),
+            ("Content-Type", "application/json"),
+            ("Idempotency-Key", "k"),
+        ];
+        http::request(
+            server.address,
+            "POST",
+            "/notifications/send",
+            &headers,
+            body.as_bytes(),
+        )
+        .await
     };
     // Time passes as it really does, and the log learns of it now and then, because it does not
     // believe a clock that jumps.

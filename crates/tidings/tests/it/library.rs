@@ -29,9 +29,19 @@ fn start(settings: &[(&str, &str)]) -> Host {
     let kept = seen.clone();
     let me = get(async move |Caller(me): Caller| *kept.lock() = Some(me));
     let routes = move |tidings: Handle| {
-        Router::new().route("/me", me).route("/follow/{*topic}", get(follow)).with_state(tidings)
+        Router::new()
+            .route("/me", me)
+            .route("/follow/{*topic}", get(follow))
+            .with_state(tidings)
     };
-    Host { server: start_on(Server::builder().config(config(settings).unwrap()).routes(routes)), seen }
+    Host {
+        server: start_on(
+            Server::builder()
+                .config(config(settings).unwrap())
+                .routes(routes),
+        ),
+        seen,
+    }
 }
 
 /// Opens a stream of any topic for any caller. The application has no right to show topics that are
@@ -42,19 +52,35 @@ async fn follow(stream: StreamRequest, Path(topic): Path<String>) -> Response {
 
 impl Host {
     async fn identity(&self, token: &str) -> Identity {
-        assert_eq!(self.server.call("GET", "/me", token, Value::Null).await.status, 200);
+        assert_eq!(
+            self.server
+                .call("GET", "/me", token, Value::Null)
+                .await
+                .status,
+            200
+        );
         self.seen.lock().take().unwrap()
     }
 
     /// Posts a form exactly as it is written, as an admin.
     async fn post(&self, path: &str, form: &str) -> Answer {
         let bearer = format!("Bearer {ADMIN}");
-        let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
-        self.server.request("POST", path, &headers, form.as_bytes()).await
+        let headers = [
+            ("Authorization", bearer.as_str()),
+            ("Content-Type", "application/json"),
+        ];
+        self.server
+            .request("POST", path, &headers, form.as_bytes())
+            .await
     }
 
     /// Sends a form with the library's call for the path.
-    async fn send(&self, path: &str, author: &Identity, form: &impl Serialize) -> Result<Sent, CallError> {
+    async fn send(
+        &self,
+        path: &str,
+        author: &Identity,
+        form: &impl Serialize,
+    ) -> Result<Sent, CallError> {
         let handle = &self.server.handle;
         match path {
             "/notifications/send" => handle.notify(author, form).await,
@@ -69,13 +95,34 @@ impl Host {
 /// Calls, with forms that they accept.
 const GOOD: [(&str, &str); 8] = [
     ("/notifications/send", r#"{"title":"T","message":"M"}"#),
-    ("/notifications/send", r#"{"title":"T","message":"M","type":"error","metadata":{"a":[1]},"x":1.50}"#),
-    ("/notifications/send", r#"{"title":"T","message":"M","targetUserId":"test123","userId":"bob"}"#),
-    ("/realtime/update", r#"{"entity":"order","action":"created","data":{"id":7}}"#),
-    ("/realtime/update", r#"{"entityType":"order","action":"update","data":null,"targetUserId":"test123"}"#),
-    ("/realtime/update", r#"{"entity":"order","action":"delete","data":1,"userId":"bob"}"#),
-    ("/chat/message", r#"{"roomId":"r","message":" hi ","type":"image","metadata":{"a":1}}"#),
-    ("/system/status/update", r#"{"service":"db","status":"degraded","message":"slow","metrics":{"cpu":1},"x":2}"#),
+    (
+        "/notifications/send",
+        r#"{"title":"T","message":"M","type":"error","metadata":{"a":[1]},"x":1.50}"#,
+    ),
+    (
+        "/notifications/send",
+        r#"{"title":"T","message":"M","targetUserId":"test123","userId":"bob"}"#,
+    ),
+    (
+        "/realtime/update",
+        r#"{"entity":"order","action":"created","data":{"id":7}}"#,
+    ),
+    (
+        "/realtime/update",
+        r#"{"entityType":"order","action":"update","data":null,"targetUserId":"test123"}"#,
+    ),
+    (
+        "/realtime/update",
+        r#"{"entity":"order","action":"delete","data":1,"userId":"bob"}"#,
+    ),
+    (
+        "/chat/message",
+        r#"{"roomId":"r","message":" hi ","type":"image","metadata":{"a":1}}"#,
+    ),
+    (
+        "/system/status/update",
+        r#"{"service":"db","status":"degraded","message":"slow","metrics":{"cpu":1},"x":2}"#,
+    ),
 ];
 
 /// Calls, with forms that they refuse.
@@ -83,20 +130,47 @@ const BAD: [(&str, &str); 18] = [
     ("/notifications/send", "{}"),
     ("/notifications/send", "[]"),
     ("/notifications/send", "7"),
-    ("/notifications/send", r#"{"title":"","message":7,"type":"loud"}"#),
-    ("/notifications/send", r#"{"title":"T","message":"M","targetUserId":""}"#),
-    ("/notifications/send", r#"{"title":"T","message":"M","target_user_id":"bob"}"#),
-    ("/notifications/send", r#"{"title":"T","message":"M","x":"\ud83d"}"#),
-    ("/notifications/send", r#"{"title":"T","message":"M","x":1e999}"#),
+    (
+        "/notifications/send",
+        r#"{"title":"","message":7,"type":"loud"}"#,
+    ),
+    (
+        "/notifications/send",
+        r#"{"title":"T","message":"M","targetUserId":""}"#,
+    ),
+    (
+        "/notifications/send",
+        r#"{"title":"T","message":"M","target_user_id":"bob"}"#,
+    ),
+    (
+        "/notifications/send",
+        r#"{"title":"T","message":"M","x":"\ud83d"}"#,
+    ),
+    (
+        "/notifications/send",
+        r#"{"title":"T","message":"M","x":1e999}"#,
+    ),
     ("/realtime/update", "{}"),
-    ("/realtime/update", r#"{"entity":"a/b","action":"exploded","data":1}"#),
+    (
+        "/realtime/update",
+        r#"{"entity":"a/b","action":"exploded","data":1}"#,
+    ),
     ("/realtime/update", r#"{"entity":"..","action":"create"}"#),
     ("/chat/message", "{}"),
     ("/chat/message", r#"{"roomId":"a b","message":"   "}"#),
-    ("/chat/message", r#"{"roomId":"r","message":"m","type":"video"}"#),
+    (
+        "/chat/message",
+        r#"{"roomId":"r","message":"m","type":"video"}"#,
+    ),
     ("/system/status/update", "{}"),
-    ("/system/status/update", r#"{"service":"db","status":"asleep"}"#),
-    ("/system/status/update", r#"{"service":"","status":"online","message":""}"#),
+    (
+        "/system/status/update",
+        r#"{"service":"db","status":"asleep"}"#,
+    ),
+    (
+        "/system/status/update",
+        r#"{"service":"","status":"online","message":""}"#,
+    ),
     ("/system/status/update", r#""db""#),
 ];
 
@@ -124,30 +198,51 @@ async fn a_form_becomes_the_same_event_whether_it_is_posted_or_sent_by_the_appli
         let posted = host.post(path, form).await;
         assert_eq!(posted.status, 200, "{path} {form}: {}", posted.text());
         let raw: Box<RawValue> = serde_json::from_str(form).unwrap();
-        let sent = host.send(path, &admin, &raw).await.unwrap_or_else(|error| panic!("{path} {form}: {error}"));
+        let sent = host
+            .send(path, &admin, &raw)
+            .await
+            .unwrap_or_else(|error| panic!("{path} {form}: {error}"));
         let topic = match path {
             "/notifications/send" if form.contains("targetUserId") => "notifications/user/test123",
             "/notifications/send" => "notifications",
-            "/realtime/update" if form.contains("targetUserId") => "realtime/user/test123/entity/order",
+            "/realtime/update" if form.contains("targetUserId") => {
+                "realtime/user/test123/entity/order"
+            }
             "/realtime/update" => "realtime/entity/order",
             "/chat/message" => "chat/room/r",
             _ => "system/status",
         };
         let kept = host.server.kept(topic, ADMIN).await;
         let last = kept.last().unwrap();
-        assert_eq!((&last["id"], &last["data"]["id"]), (&json!(sent.event_id.to_string()), &json!(sent.id)));
+        assert_eq!(
+            (&last["id"], &last["data"]["id"]),
+            (&json!(sent.event_id.to_string()), &json!(sent.id))
+        );
         let answer = posted.json();
-        let id = answer.get("id").or(answer.get("messageId")).unwrap().as_str().unwrap();
+        let id = answer
+            .get("id")
+            .or(answer.get("messageId"))
+            .unwrap()
+            .as_str()
+            .unwrap();
         assert_eq!(sent.id.split('_').next(), id.split('_').next(), "{path}");
         if path != "/system/status/update" {
             let before = &kept[kept.len() - 2];
             assert_eq!(before["id"], answer["eventId"]);
-            assert_eq!(lasting(before["data"].clone()), lasting(last["data"].clone()), "{path} {form}");
+            assert_eq!(
+                lasting(before["data"].clone()),
+                lasting(last["data"].clone()),
+                "{path} {form}"
+            );
             assert_eq!(before["event"], last["event"]);
         }
     }
     let services = host.server.get("/system/status").await.json()["services"].clone();
-    assert_eq!(services.as_array().unwrap().len(), 1, "one for each service: {services}");
+    assert_eq!(
+        services.as_array().unwrap().len(),
+        1,
+        "one for each service: {services}"
+    );
 }
 
 #[tokio::test]
@@ -164,10 +259,16 @@ async fn a_bad_form_is_refused_in_the_same_words_whether_it_is_posted_or_sent_by
             (refused.code(), refused.to_string().as_str()),
             ("validation_failed", answer["message"].as_str().unwrap())
         );
-        let problems: Vec<_> =
-            refused.problems().map(|(field, problem)| json!({ "field": field, "problem": problem })).collect();
+        let problems: Vec<_> = refused
+            .problems()
+            .map(|(field, problem)| json!({ "field": field, "problem": problem }))
+            .collect();
         assert_eq!(json!(problems), answer["details"], "{path} {form}");
-        assert_eq!(read(refused.into_response()).await, (400, answer), "{path} {form}");
+        assert_eq!(
+            read(refused.into_response()).await,
+            (400, answer),
+            "{path} {form}"
+        );
     }
     assert_eq!(host.server.stored().await, 0);
 }
@@ -178,31 +279,74 @@ async fn a_caller_has_the_rights_of_the_call_and_the_application_has_all() {
     let (server, ann) = (&host.server, host.identity(&demo("ann", "user")).await);
     let token = demo("ann", "user");
     for (path, form, status) in [
-        ("/notifications/send", json!({"title": "T", "message": "M"}), 403),
+        (
+            "/notifications/send",
+            json!({"title": "T", "message": "M"}),
+            403,
+        ),
         ("/notifications/send", json!({}), 403),
-        ("/notifications/send", json!({"title": "T", "message": "M", "targetUserId": "bob"}), 200),
-        ("/realtime/update", json!({"entity": "e", "action": "create", "data": 1}), 403),
-        ("/realtime/update", json!({"entity": "e", "action": "create", "data": 1, "targetUserId": "bob"}), 200),
+        (
+            "/notifications/send",
+            json!({"title": "T", "message": "M", "targetUserId": "bob"}),
+            200,
+        ),
+        (
+            "/realtime/update",
+            json!({"entity": "e", "action": "create", "data": 1}),
+            403,
+        ),
+        (
+            "/realtime/update",
+            json!({"entity": "e", "action": "create", "data": 1, "targetUserId": "bob"}),
+            200,
+        ),
         ("/chat/message", json!({"roomId": "r", "message": "m"}), 200),
-        ("/system/status/update", json!({"service": "db", "status": "online"}), 403),
+        (
+            "/system/status/update",
+            json!({"service": "db", "status": "online"}),
+            403,
+        ),
         ("/system/status/update", json!({}), 403),
     ] {
         let posted = server.call("POST", path, &token, form.clone()).await;
         assert_eq!(posted.status, status, "{path} {form}");
         match host.send(path, &ann, &form).await {
             Ok(_) => assert_eq!(status, 200, "{path} {form}"),
-            Err(error) => assert_eq!(read(error.into_response()).await, (status, posted.json()), "{path} {form}"),
+            Err(error) => assert_eq!(
+                read(error.into_response()).await,
+                (status, posted.json()),
+                "{path} {form}"
+            ),
         }
     }
     let handle = &server.handle;
-    handle.notify(By::Application, &json!({"title": "T", "message": "M"})).await.unwrap();
-    handle.status(By::Application, &json!({"service": "db", "status": "online"})).await.unwrap();
+    handle
+        .notify(By::Application, &json!({"title": "T", "message": "M"}))
+        .await
+        .unwrap();
+    handle
+        .status(
+            By::Application,
+            &json!({"service": "db", "status": "online"}),
+        )
+        .await
+        .unwrap();
     let update = json!({"entity": "e", "action": "create", "data": 1, "userId": "bob"});
     handle.update(By::Application, &update).await.unwrap();
     let kept = server.kept("realtime", "").await;
-    assert_eq!(kept.last().unwrap()["data"]["userId"], "bob", "the application says who it was");
-    let refused = handle.notify(By::Application, &json!({"title": "T"})).await.unwrap_err();
-    assert_eq!(refused.problems().collect::<Vec<_>>(), [("message", "is required")]);
+    assert_eq!(
+        kept.last().unwrap()["data"]["userId"],
+        "bob",
+        "the application says who it was"
+    );
+    let refused = handle
+        .notify(By::Application, &json!({"title": "T"}))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused.problems().collect::<Vec<_>>(),
+        [("message", "is required")]
+    );
 }
 
 #[tokio::test]
@@ -212,18 +356,30 @@ async fn a_callers_rate_is_one_whichever_way_he_publishes_and_the_application_ha
     let form = json!({"roomId": "r", "message": "m"});
     let mut refused = None;
     for _ in 0..1_000 {
-        host.server.call("POST", "/chat/message", &demo("ann", "user"), form.clone()).await;
+        host.server
+            .call("POST", "/chat/message", &demo("ann", "user"), form.clone())
+            .await;
         refused = host.server.handle.chat(&ann, &form).await.err();
         if refused.is_some() {
             break;
         }
     }
     let refused = refused.expect("a limit");
-    assert_eq!((refused.code(), refused.status().as_u16()), ("rate_limited", 429));
+    assert_eq!(
+        (refused.code(), refused.status().as_u16()),
+        ("rate_limited", 429)
+    );
     let response = refused.into_response();
-    assert!(response.headers().contains_key("retry-after") && response.headers().contains_key("ratelimit"));
+    assert!(
+        response.headers().contains_key("retry-after")
+            && response.headers().contains_key("ratelimit")
+    );
     for _ in 0..20 {
-        host.server.handle.notify(By::Application, &json!({"title": "T", "message": "M"})).await.unwrap();
+        host.server
+            .handle
+            .notify(By::Application, &json!({"title": "T", "message": "M"}))
+            .await
+            .unwrap();
     }
 }
 
@@ -232,12 +388,26 @@ async fn a_form_is_as_large_as_a_body_may_be() {
     let host = start(&[("MAX_BODY_BYTES", "1KiB")]);
     let admin = host.identity(ADMIN).await;
     let form = json!({"title": "T", "message": "x".repeat(1_024)});
-    let posted = host.server.call("POST", "/notifications/send", ADMIN, form.clone()).await;
-    let refused = host.send("/notifications/send", &admin, &form).await.unwrap_err();
+    let posted = host
+        .server
+        .call("POST", "/notifications/send", ADMIN, form.clone())
+        .await;
+    let refused = host
+        .send("/notifications/send", &admin, &form)
+        .await
+        .unwrap_err();
     assert_eq!(refused.code(), "payload_too_large");
     assert_eq!(read(refused.into_response()).await, (413, posted.json()));
     let no_json = std::collections::HashMap::from([(vec![1], 1)]);
-    assert_eq!(host.server.handle.notify(&admin, &no_json).await.unwrap_err().code(), "validation_failed");
+    assert_eq!(
+        host.server
+            .handle
+            .notify(&admin, &no_json)
+            .await
+            .unwrap_err()
+            .code(),
+        "validation_failed"
+    );
 }
 
 #[tokio::test]
@@ -262,14 +432,32 @@ async fn no_name_of_a_topic_goes_past_the_calls_of_its_group_or_into_what_is_the
         ("orders/_internal", "Only the server itself"),
     ] {
         let refused = publish(topic).await.unwrap_err();
-        assert!(matches!(refused, PublishError::Reserved { .. }), "{topic}: {refused}");
+        assert!(
+            matches!(refused, PublishError::Reserved { .. }),
+            "{topic}: {refused}"
+        );
         let (status, answer) = read(refused.into_response()).await;
-        assert_eq!((status, answer["code"].as_str()), (403, Some("forbidden")), "{topic}");
-        assert!(answer["message"].as_str().unwrap().contains(named), "{topic}: {answer}");
+        assert_eq!(
+            (status, answer["code"].as_str()),
+            (403, Some("forbidden")),
+            "{topic}"
+        );
+        assert!(
+            answer["message"].as_str().unwrap().contains(named),
+            "{topic}: {answer}"
+        );
     }
     assert_eq!(host.server.stored().await, 0);
-    for own in ["orders/eu", "notifications/eu", "chat/rooms", "system", "a_b"] {
-        publish(own).await.unwrap_or_else(|error| panic!("{own}: {error}"));
+    for own in [
+        "orders/eu",
+        "notifications/eu",
+        "chat/rooms",
+        "system",
+        "a_b",
+    ] {
+        publish(own)
+            .await
+            .unwrap_or_else(|error| panic!("{own}: {error}"));
     }
 }
 
@@ -296,21 +484,41 @@ async fn the_library_shows_the_topics_of_the_groups_to_whom_their_streams_show_t
         "orders/eu",
     ] {
         for (token, visitor) in &visitors {
-            let listed = host.server.call("GET", &format!("/events?topic={topic}"), token, Value::Null).await;
+            let listed = host
+                .server
+                .call("GET", &format!("/events?topic={topic}"), token, Value::Null)
+                .await;
             match host.server.handle.may_read(visitor, topic) {
-                Ok(()) if topic == "system/dashboard" => assert_eq!(listed.status, 403, "nothing is kept of it"),
+                Ok(()) if topic == "system/dashboard" => {
+                    assert_eq!(listed.status, 403, "nothing is kept of it");
+                }
                 Ok(()) => assert_eq!(listed.status, 200, "{topic} {token}"),
                 Err(refused) => {
-                    assert_eq!(read(refused.into_response()).await, (listed.status, listed.json()), "{topic} {token}");
+                    assert_eq!(
+                        read(refused.into_response()).await,
+                        (listed.status, listed.json()),
+                        "{topic} {token}"
+                    );
                 }
             }
             // A stream of the application may show its own topics to everybody, and the others only
             // as the server does.
-            let is_open = topic == "orders/eu" || host.server.handle.may_read(visitor, topic).is_ok();
+            let is_open =
+                topic == "orders/eu" || host.server.handle.may_read(visitor, topic).is_ok();
             let expected = if is_open { 200 } else { listed.status };
-            let followed = host.server.call("HEAD", &format!("/follow/{topic}"), token, Value::Null).await;
+            let followed = host
+                .server
+                .call("HEAD", &format!("/follow/{topic}"), token, Value::Null)
+                .await;
             assert_eq!(followed.status, expected, "{topic} {token}");
         }
     }
-    assert_eq!(host.server.handle.may_read(&Visitor::default(), "a b").unwrap_err().code(), "validation_failed");
+    assert_eq!(
+        host.server
+            .handle
+            .may_read(&Visitor::default(), "a b")
+            .unwrap_err()
+            .code(),
+        "validation_failed"
+    );
 }

@@ -23,7 +23,13 @@ async fn every_call_answers_as_the_openapi_document_says() {
     let place = tempfile::tempdir().unwrap();
     let mut command = Command::new(PathBuf::from(python).with_file_name("schemathesis"));
     command
-        .args(["run", &format!("http://{}/openapi.json", server.address), "--no-color", "--seed", "1"])
+        .args([
+            "run",
+            &format!("http://{}/openapi.json", server.address),
+            "--no-color",
+            "--seed",
+            "1",
+        ])
         // Streams do not end, and a drain would end the server. Other tests cover them.
         .args([
             "--exclude-path-regex",
@@ -31,13 +37,24 @@ async fn every_call_answers_as_the_openapi_document_says() {
             "--header",
             &format!("Authorization: Bearer {ADMIN}"),
         ])
-        .args(["--checks", CHECKS, "--phases", "examples,coverage,fuzzing", "--max-examples", "15"])
+        .args([
+            "--checks",
+            CHECKS,
+            "--phases",
+            "examples,coverage,fuzzing",
+            "--max-examples",
+            "15",
+        ])
         .current_dir(place.path())
         .stdin(Stdio::null())
         .kill_on_drop(true);
     let output = in_time(command.output()).await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(said.contains("30 selected / 38 total"), "{said}");
 }
 
@@ -48,14 +65,26 @@ async fn each_path_accepts_only_the_documented_methods() {
     let paths = document["paths"].as_object().unwrap();
     assert!(!paths.is_empty());
     for (path, described) in paths {
-        let mut described: BTreeSet<_> = described.as_object().unwrap().keys().map(|key| key.to_uppercase()).collect();
+        let mut described: BTreeSet<_> = described
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(|key| key.to_uppercase())
+            .collect();
         if described.contains("GET") {
             described.insert("HEAD".to_owned()); // a GET without its body, which is always allowed
         }
         // No path has this method, so each answer lists the methods that the path has.
-        let refused = server.request("PATCH", &path.replace(['{', '}'], ""), &[], b"").await;
+        let refused = server
+            .request("PATCH", &path.replace(['{', '}'], ""), &[], b"")
+            .await;
         assert_eq!(refused.status, 405, "{path}");
-        let taken: BTreeSet<_> = refused.header("allow").unwrap_or_default().split(',').map(str::to_owned).collect();
+        let taken: BTreeSet<_> = refused
+            .header("allow")
+            .unwrap_or_default()
+            .split(',')
+            .map(str::to_owned)
+            .collect();
         assert_eq!(taken, described, "{path}");
     }
 }
@@ -71,10 +100,23 @@ async fn the_api_lists_the_paths_of_the_openapi_document() {
         }
     }
     let listed = server.get("/api").await.json();
-    let listed =
-        listed["endpoints"].as_object().unwrap().values().flat_map(|group| group.as_object().unwrap().values());
+    let listed = listed["endpoints"]
+        .as_object()
+        .unwrap()
+        .values()
+        .flat_map(|group| group.as_object().unwrap().values());
     // The list of calls writes a parameter as `:name`, as it always has.
-    let braced = |part: &str| part.strip_prefix(':').map_or(part.to_owned(), |name| format!("{{{name}}}"));
-    let listed = listed.map(|call| call.as_str().unwrap().split('/').map(braced).collect::<Vec<_>>().join("/"));
+    let braced = |part: &str| {
+        part.strip_prefix(':')
+            .map_or(part.to_owned(), |name| format!("{{{name}}}"))
+    };
+    let listed = listed.map(|call| {
+        call.as_str()
+            .unwrap()
+            .split('/')
+            .map(braced)
+            .collect::<Vec<_>>()
+            .join("/")
+    });
     assert_eq!(listed.collect::<BTreeSet<_>>(), described);
 }

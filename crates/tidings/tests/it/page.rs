@@ -15,11 +15,22 @@ async fn the_api_lists_every_endpoint_under_the_names_that_clients_know() {
     let mut stream = server.stream("/notifications/stream", ADMIN).await;
     stream.expect("connected").await;
     let answer = server.get("/api").await;
-    assert_eq!(answer.header("content-type"), Some("application/json; charset=utf-8"));
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/json; charset=utf-8")
+    );
     let api = answer.json();
     assert_eq!(
         names(&api),
-        ["name", "version", "description", "endpoints", "authentication", "currentStats", "timestamp"]
+        [
+            "name",
+            "version",
+            "description",
+            "endpoints",
+            "authentication",
+            "currentStats",
+            "timestamp"
+        ]
     );
     assert_eq!(api["name"], "Tidings");
     assert_eq!(api["version"], env!("CARGO_PKG_VERSION"));
@@ -30,12 +41,14 @@ async fn the_api_lists_every_endpoint_under_the_names_that_clients_know() {
         "notifications": {"stream": "GET /notifications/stream", "send": "POST /notifications/send",
             "broadcast": "POST /notifications/broadcast"},
         "realtime": {"stream": "GET /realtime/stream", "update": "POST /realtime/update",
-            "entityCreate": "POST /realtime/entity/:entity/create", "entityUpdate": "POST /realtime/entity/:entity/update",
+            "entityCreate": "POST /realtime/entity/:entity/create", "entityUpdate": "POST \
+                /realtime/entity/:entity/update",
             "entityDelete": "POST /realtime/entity/:entity/delete"},
         "chat": {"stream": "GET /chat/stream", "roomStream": "GET /chat/room/:roomId/stream",
             "sendMessage": "POST /chat/message", "joinRoom": "POST /chat/room/:roomId/join",
             "leaveRoom": "POST /chat/room/:roomId/leave"},
-        "system": {"statusStream": "GET /system/status/stream", "updateStatus": "POST /system/status/update",
+        "system": {"statusStream": "GET /system/status/stream", "updateStatus": "POST \
+            /system/status/update",
             "connections": "GET /system/connections", "stats": "GET /system/stats", "cleanup": "POST /system/cleanup",
             "health": "GET /system/health", "heartbeat": "GET /system/heartbeat"},
     });
@@ -53,12 +66,18 @@ async fn every_endpoint_that_the_api_lists_is_there() {
     for calls in api["endpoints"].as_object().unwrap().values() {
         for call in calls.as_object().unwrap().values() {
             let (method, path) = call.as_str().unwrap().split_once(' ').unwrap();
-            let filled = path.replace(":entity", "e").replace(":roomId", "r").replace(":userId", "u");
+            let filled = path
+                .replace(":entity", "e")
+                .replace(":roomId", "r")
+                .replace(":userId", "u");
             // No path has this method, so the answer lists the methods that the path has.
             let answer = server.request("BREW", &filled, &[], b"").await;
             answer.assert_refused(405, "method_not_allowed");
             let allowed = answer.header("allow").unwrap();
-            assert!(allowed.split(',').any(|one| one.trim() == method), "{path}: {allowed}");
+            assert!(
+                allowed.split(',').any(|one| one.trim() == method),
+                "{path}: {allowed}"
+            );
         }
     }
 }
@@ -67,23 +86,45 @@ async fn every_endpoint_that_the_api_lists_is_there() {
 async fn the_test_token_is_shown_only_while_demo_tokens_are_on() {
     let server = start().await;
     let authentication = server.get("/api").await.json()["authentication"].clone();
-    assert_eq!(names(&authentication), ["description", "example", "tokenFormat", "testToken"]);
-    assert_eq!(authentication["example"], "Authorization: Bearer <base64-encoded-token>");
-    assert_eq!(authentication["tokenFormat"], "base64(userId:username:email:roles)");
+    assert_eq!(
+        names(&authentication),
+        ["description", "example", "tokenFormat", "testToken"]
+    );
+    assert_eq!(
+        authentication["example"],
+        "Authorization: Bearer <base64-encoded-token>"
+    );
+    assert_eq!(
+        authentication["tokenFormat"],
+        "base64(userId:username:email:roles)"
+    );
     assert_eq!(authentication["testToken"], ADMIN);
-    assert!(!server.get("/").await.text().contains(ADMIN), "the page asks for it");
+    assert!(
+        !server.get("/").await.text().contains(ADMIN),
+        "the page asks for it"
+    );
 
     for settings in [
         &[("AUTH_DEMO", "false")][..],
         &[("AUTH_DEMO", "false"), ("JWT_SECRET", STRONG)],
-        &[("APP_ENV", "production"), ("JWT_SECRET", STRONG), ("HOST", "127.0.0.1")],
+        &[
+            ("APP_ENV", "production"),
+            ("JWT_SECRET", STRONG),
+            ("HOST", "127.0.0.1"),
+        ],
     ] {
         let server = start_with(settings).await;
         let authentication = server.get("/api").await.json()["authentication"].clone();
-        assert_eq!(names(&authentication), ["description", "example", "tokenFormat"]);
+        assert_eq!(
+            names(&authentication),
+            ["description", "example", "tokenFormat"]
+        );
         for path in ["/", "/api"] {
             let text = server.get(path).await.text();
-            assert!(!text.contains(ADMIN) && !text.contains("base64(") && !text.contains(STRONG), "{path}: {text}");
+            assert!(
+                !text.contains(ADMIN) && !text.contains("base64(") && !text.contains(STRONG),
+                "{path}: {text}"
+            );
         }
     }
 }
@@ -100,14 +141,23 @@ async fn the_page_is_html_without_anything_inline_or_from_elsewhere() {
     for path in ["/", "/?utm_source=x"] {
         let page = server.get(path).await;
         assert_eq!(page.status, 200);
-        assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+        assert_eq!(
+            page.header("content-type"),
+            Some("text/html; charset=utf-8")
+        );
         assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
         let policy = page.header("content-security-policy").unwrap();
-        assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'"), "{policy}");
+        assert!(
+            policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'"),
+            "{policy}"
+        );
         assert!(!policy.contains("unsafe"), "{policy}");
         let text = page.text();
         assert!(text.to_ascii_lowercase().starts_with("<!doctype html>"));
-        assert!(!text.contains("<style") && !text.contains("style=") && !text.contains("://"), "{text}");
+        assert!(
+            !text.contains("<style") && !text.contains("style=") && !text.contains("://"),
+            "{text}"
+        );
         assert_eq!(files(&text).len(), 3, "{text}");
     }
     let head = server.request("HEAD", "/", &[], b"").await;
@@ -124,22 +174,39 @@ async fn the_files_of_the_page_may_be_cached_for_ever_but_not_the_page() {
         let path = file.strip_prefix('.').unwrap();
         let plain = server.get(path).await;
         assert_eq!(plain.status, 200, "{path}");
-        assert_eq!(plain.header("cache-control"), Some("public, max-age=31536000, immutable"));
+        assert_eq!(
+            plain.header("cache-control"),
+            Some("public, max-age=31536000, immutable")
+        );
         assert_eq!(plain.header("vary"), Some("accept-encoding"));
-        let gzip = server.request("GET", path, &[("Accept-Encoding", "br, gzip")], b"").await;
+        let gzip = server
+            .request("GET", path, &[("Accept-Encoding", "br, gzip")], b"")
+            .await;
         assert_eq!(gzip.header("content-encoding"), Some("gzip"));
         assert_eq!(&gzip.body[..2], b"\x1f\x8b");
         assert_eq!(gzip.header("content-type"), plain.header("content-type"));
         assert_ne!(gzip.header("etag"), plain.header("etag"));
     }
     for (path, accepted) in [("/", "gzip"), ("/", "identity"), ("/openapi.json", "gzip")] {
-        let first = server.request("GET", path, &[("Accept-Encoding", accepted)], b"").await;
+        let first = server
+            .request("GET", path, &[("Accept-Encoding", accepted)], b"")
+            .await;
         let tag = first.header("etag").unwrap().to_owned();
-        let headers = [("Accept-Encoding", accepted), ("If-None-Match", tag.as_str())];
+        let headers = [
+            ("Accept-Encoding", accepted),
+            ("If-None-Match", tag.as_str()),
+        ];
         let again = server.request("GET", path, &headers, b"").await;
-        assert_eq!((again.status, again.body.len(), again.header("etag")), (304, 0, Some(tag.as_str())), "{path}");
+        assert_eq!(
+            (again.status, again.body.len(), again.header("etag")),
+            (304, 0, Some(tag.as_str())),
+            "{path}"
+        );
     }
-    server.get("/assets/app-000000000000.js").await.assert_refused(404, "not_found");
+    server
+        .get("/assets/app-000000000000.js")
+        .await
+        .assert_refused(404, "not_found");
 }
 
 #[tokio::test]
@@ -147,8 +214,16 @@ async fn the_page_and_its_files_are_at_most_150_kib_compressed() {
     let server = start().await;
     let mut size = 0;
     let page = server.get("/").await.text();
-    for path in files(&page).into_iter().map(|file| file.strip_prefix('.').unwrap()).chain(["/", "/openapi.json"]) {
-        size += server.request("GET", path, &[("Accept-Encoding", "gzip")], b"").await.body.len();
+    for path in files(&page)
+        .into_iter()
+        .map(|file| file.strip_prefix('.').unwrap())
+        .chain(["/", "/openapi.json"])
+    {
+        size += server
+            .request("GET", path, &[("Accept-Encoding", "gzip")], b"")
+            .await
+            .body
+            .len();
     }
     assert!((1..=150 << 10).contains(&size), "{size} bytes");
 }
@@ -163,6 +238,12 @@ async fn the_page_names_its_files_below_the_base_path() {
         assert!(file.starts_with("/live/assets/"), "{file}");
         assert_eq!(server.get(file).await.status, 200, "{file}");
     }
-    assert_eq!(server.call("GET", "/live/", "", Value::Null).await.text(), page);
-    assert_eq!(server.get("/live/openapi.json").await.json()["servers"][0]["url"], "/live");
+    assert_eq!(
+        server.call("GET", "/live/", "", Value::Null).await.text(),
+        page
+    );
+    assert_eq!(
+        server.get("/live/openapi.json").await.json()["servers"][0]["url"],
+        "/live"
+    );
 }

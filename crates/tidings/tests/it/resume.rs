@@ -11,14 +11,19 @@ use crate::support::{ADMIN, Stream, TestServer, demo, in_time, start, start_with
 /// Publishes `count` notifications whose titles are the numbers from `first` on.
 async fn publish(server: &TestServer, first: usize, count: usize) {
     for nth in first..first + count {
-        server.say(&json!({"title": nth.to_string(), "message": "m"})).await;
+        server
+            .say(&json!({"title": nth.to_string(), "message": "m"}))
+            .await;
     }
 }
 
 /// Returns the numbers of the next `count` notifications.
 async fn numbers(stream: &mut Stream, count: usize) -> Vec<usize> {
     let events = stream.take("notification", count).await;
-    events.iter().map(|event| event.data["title"].as_str().unwrap().parse().unwrap()).collect()
+    events
+        .iter()
+        .map(|event| event.data["title"].as_str().unwrap().parse().unwrap())
+        .collect()
 }
 
 fn position(id: &str) -> u64 {
@@ -43,7 +48,10 @@ async fn a_client_that_resumes_receives_missed_events_and_then_new_ones() {
 #[tokio::test]
 async fn the_id_of_connected_is_a_cursor_too() {
     let server = start().await;
-    let cursor = server.connected("/notifications/stream", "").await.blocks()[0].id.clone().unwrap();
+    let cursor = server.connected("/notifications/stream", "").await.blocks()[0]
+        .id
+        .clone()
+        .unwrap();
     publish(&server, 0, 3).await;
     let mut stream = server.resumed("/notifications/stream", "", &cursor).await;
     stream.expect("connected").await;
@@ -54,7 +62,9 @@ async fn the_id_of_connected_is_a_cursor_too() {
 async fn an_id_of_one_stream_is_a_cursor_for_every_other() {
     let server = start().await;
     let seen = server.notify("elsewhere").await;
-    server.post("/chat/message", json!({"roomId": "r", "message": "hi"})).await;
+    server
+        .post("/chat/message", json!({"roomId": "r", "message": "hi"}))
+        .await;
     for path in ["/chat/stream", "/chat/room/r/stream"] {
         let mut stream = server.resumed(path, ADMIN, &seen).await;
         assert_eq!(stream.expect("connected").await.data["resumed"], true);
@@ -70,15 +80,29 @@ async fn the_header_overrides_the_query_which_has_three_spellings() {
     for name in ["lastEventId", "last_event_id", "lastEventID"] {
         let path = format!("/notifications/stream?{name}={first}");
         let mut stream = server.connected(&path, "").await;
-        assert_eq!(stream.block("notification").await.id.as_ref(), Some(&second), "{name}");
+        assert_eq!(
+            stream.block("notification").await.id.as_ref(),
+            Some(&second),
+            "{name}"
+        );
         let mut stream = server.resumed(&path, "", &second).await;
         stream.expect("connected").await;
-        assert_eq!(stream.block("notification").await.id.as_ref(), Some(&third), "{name}");
+        assert_eq!(
+            stream.block("notification").await.id.as_ref(),
+            Some(&third),
+            "{name}"
+        );
         // An empty id means nothing.
         let mut stream = server.resumed(&path, "", "").await;
         stream.expect("connected").await;
-        assert_eq!(stream.block("notification").await.id.as_ref(), Some(&second), "{name}");
-        let nothing = server.connected(&format!("/notifications/stream?{name}="), "").await;
+        assert_eq!(
+            stream.block("notification").await.id.as_ref(),
+            Some(&second),
+            "{name}"
+        );
+        let nothing = server
+            .connected(&format!("/notifications/stream?{name}="), "")
+            .await;
         assert_eq!(nothing.blocks()[0].id.as_ref(), Some(&third), "{name}");
     }
 }
@@ -87,8 +111,12 @@ async fn the_header_overrides_the_query_which_has_three_spellings() {
 async fn earliest_replays_all_stored_events() {
     let server = start().await;
     publish(&server, 0, 5).await;
-    let query = server.stream("/notifications/stream?lastEventId=earliest", "").await;
-    let header = server.resumed("/notifications/stream", "", "earliest").await;
+    let query = server
+        .stream("/notifications/stream?lastEventId=earliest", "")
+        .await;
+    let header = server
+        .resumed("/notifications/stream", "", "earliest")
+        .await;
     for mut stream in [query, header] {
         assert_eq!(stream.expect("connected").await.data["resumed"], true);
         assert_eq!(numbers(&mut stream, 5).await, [0, 1, 2, 3, 4]);
@@ -99,7 +127,9 @@ async fn earliest_replays_all_stored_events() {
 async fn earliest_of_a_trimmed_log_is_what_is_left_without_a_reset() {
     let server = start_with(&[("JOURNAL_MAX_EVENTS", "3")]).await;
     publish(&server, 0, 10).await;
-    let mut stream = server.resumed("/notifications/stream", "", "earliest").await;
+    let mut stream = server
+        .resumed("/notifications/stream", "", "earliest")
+        .await;
     assert_eq!(stream.expect("connected").await.data["resumed"], true);
     assert_eq!(numbers(&mut stream, 3).await, [7, 8, 9]);
 }
@@ -128,8 +158,18 @@ async fn no_event_is_lost_or_repeated_across_disconnects_during_publishes() {
             // must come again.
             for _ in 0..(1 + connections * 7 % 60).min(EVENTS - seen.len()) {
                 let event = stream.expect("notification").await;
-                assert_eq!(position(&event.last_id), position(&cursor) + 1, "{event:?} after {cursor}");
-                seen.push(event.data["title"].as_str().unwrap().parse::<usize>().unwrap());
+                assert_eq!(
+                    position(&event.last_id),
+                    position(&cursor) + 1,
+                    "{event:?} after {cursor}"
+                );
+                seen.push(
+                    event.data["title"]
+                        .as_str()
+                        .unwrap()
+                        .parse::<usize>()
+                        .unwrap(),
+                );
                 cursor = event.last_id;
                 ahead.add_permits(1);
             }
@@ -148,7 +188,9 @@ async fn a_client_that_reads_slowly_loses_nothing() {
     let ballast = "x".repeat(10_000);
     let mut stream = Stream::open_on(narrow(&server).await, "/notifications/stream", &[]).await;
     for nth in 0..EVENTS {
-        server.say(&json!({"title": nth.to_string(), "message": "m", "ballast": ballast})).await;
+        server
+            .say(&json!({"title": nth.to_string(), "message": "m", "ballast": ballast}))
+            .await;
     }
     stream.expect("connected").await;
     assert!(numbers(&mut stream, EVENTS).await.into_iter().eq(0..EVENTS));
@@ -172,19 +214,30 @@ async fn several_topics_come_merged_in_order_live_and_replayed() {
     let mut live = server.connected(path, &ann).await;
     let mut published = Vec::new();
     for nth in 0..60 {
-        let target = if nth % 3 == 0 { "?targetUserId=ann" } else { "" };
+        let target = if nth % 3 == 0 {
+            "?targetUserId=ann"
+        } else {
+            ""
+        };
         let entity = if nth % 2 == 0 { "a" } else { "b" };
         let body = json!({"entity": entity, "action": "update", "data": nth});
-        let answer = server.post(&format!("/realtime/update{target}"), body).await;
-        published.push((answer.json()["eventId"].as_str().unwrap().to_owned(), json!(nth)));
+        let answer = server
+            .post(&format!("/realtime/update{target}"), body)
+            .await;
+        published.push((
+            answer.json()["eventId"].as_str().unwrap().to_owned(),
+            json!(nth),
+        ));
         server.notify("between").await; // this event is in no topic of the stream
     }
     let mut back = server.resumed(path, &ann, &cursor).await;
     back.expect("connected").await;
     for stream in [&mut live, &mut back] {
         let events = stream.take("realtime-update", 60).await;
-        let seen: Vec<(String, Value)> =
-            events.into_iter().map(|event| (event.last_id, event.data["data"].clone())).collect();
+        let seen: Vec<(String, Value)> = events
+            .into_iter()
+            .map(|event| (event.last_id, event.data["data"].clone()))
+            .collect();
         assert_eq!(seen, published);
     }
 }
@@ -197,12 +250,22 @@ async fn a_replay_is_authorised_by_the_current_token() {
     server.post("/notifications/send", body).await;
     server.notify("to all").await;
     for token in ["", &demo("bob", "user")] {
-        let mut stream = server.resumed("/notifications/stream", token, &cursor).await;
+        let mut stream = server
+            .resumed("/notifications/stream", token, &cursor)
+            .await;
         stream.expect("connected").await;
         assert_eq!(stream.expect("notification").await.data["title"], "to all");
     }
     assert_eq!(
-        server.call("GET", &format!("/chat/stream?lastEventId={cursor}"), "garbage", json!(null)).await.status,
+        server
+            .call(
+                "GET",
+                &format!("/chat/stream?lastEventId={cursor}"),
+                "garbage",
+                json!(null)
+            )
+            .await
+            .status,
         401
     );
 }
@@ -236,7 +299,10 @@ async fn an_id_is_the_same_on_every_stream_and_in_the_answer() {
     let mut replayed = server.resumed("/notifications/stream", "", &before).await;
     replayed.expect("connected").await;
     for stream in [&mut live, &mut replayed] {
-        assert_eq!(stream.block("notification").await.id.as_ref(), Some(&published));
+        assert_eq!(
+            stream.block("notification").await.id.as_ref(),
+            Some(&published)
+        );
     }
     let list = server.get("/events?topic=notifications").await.json();
     assert_eq!(list["events"][0]["id"], json!(published));

@@ -23,35 +23,82 @@ pub(crate) struct Kind {
 }
 
 pub(crate) const KINDS: [Kind; 8] = [
-    Kind { path: "/notifications/stream", required: false, counted_as: &["notifications", "heartbeat"], retry: 3_000 },
-    Kind { path: "/realtime/stream", required: false, counted_as: &["realtime-updates", "heartbeat"], retry: 3_000 },
+    Kind {
+        path: "/notifications/stream",
+        required: false,
+        counted_as: &["notifications", "heartbeat"],
+        retry: 3_000,
+    },
+    Kind {
+        path: "/realtime/stream",
+        required: false,
+        counted_as: &["realtime-updates", "heartbeat"],
+        retry: 3_000,
+    },
     Kind {
         path: "/realtime/stream?entities=a,b",
         required: false,
         counted_as: &["realtime-updates", "heartbeat"],
         retry: 3_000,
     },
-    Kind { path: "/chat/stream", required: true, counted_as: &["chat", "heartbeat"], retry: 3_000 },
-    Kind { path: "/chat/stream?roomId=r", required: true, counted_as: &["chat", "heartbeat"], retry: 3_000 },
-    Kind { path: "/chat/room/r/stream", required: true, counted_as: &["chat", "heartbeat"], retry: 3_000 },
-    Kind { path: "/system/status/stream", required: false, counted_as: &["system-status", "heartbeat"], retry: 5_000 },
-    Kind { path: "/system/heartbeat", required: false, counted_as: &["heartbeat"], retry: 30_000 },
+    Kind {
+        path: "/chat/stream",
+        required: true,
+        counted_as: &["chat", "heartbeat"],
+        retry: 3_000,
+    },
+    Kind {
+        path: "/chat/stream?roomId=r",
+        required: true,
+        counted_as: &["chat", "heartbeat"],
+        retry: 3_000,
+    },
+    Kind {
+        path: "/chat/room/r/stream",
+        required: true,
+        counted_as: &["chat", "heartbeat"],
+        retry: 3_000,
+    },
+    Kind {
+        path: "/system/status/stream",
+        required: false,
+        counted_as: &["system-status", "heartbeat"],
+        retry: 5_000,
+    },
+    Kind {
+        path: "/system/heartbeat",
+        required: false,
+        counted_as: &["heartbeat"],
+        retry: 30_000,
+    },
 ];
 
 /// The path with a token in the query.
 fn with_token(path: &str, token: &str) -> String {
     let token: String = form_urlencoded::byte_serialize(token.as_bytes()).collect();
-    format!("{path}{}token={token}", if path.contains('?') { '&' } else { '?' })
+    format!(
+        "{path}{}token={token}",
+        if path.contains('?') { '&' } else { '?' }
+    )
 }
 
 #[tokio::test]
 async fn each_stream_has_its_retry_and_its_names() {
     let server = start().await;
     for kind in KINDS {
-        let connected = server.stream(kind.path, ADMIN).await.block("connected").await;
+        let connected = server
+            .stream(kind.path, ADMIN)
+            .await
+            .block("connected")
+            .await;
         assert_eq!(connected.retry, Some(kind.retry), "{}", kind.path);
         let data: serde_json::Value = serde_json::from_str(&connected.data).unwrap();
-        assert_eq!(data["subscriptions"], json!(kind.counted_as), "{}", kind.path);
+        assert_eq!(
+            data["subscriptions"],
+            json!(kind.counted_as),
+            "{}",
+            kind.path
+        );
     }
 }
 
@@ -62,8 +109,11 @@ async fn each_stream_is_counted_only_while_it_is_open() {
         for token in ["", ADMIN].into_iter().skip(usize::from(kind.required)) {
             let mut stream = server.stream(kind.path, token).await;
             stream.expect("connected").await;
-            let by_type: serde_json::Map<_, _> =
-                kind.counted_as.iter().map(|name| ((*name).to_owned(), json!(1))).collect();
+            let by_type: serde_json::Map<_, _> = kind
+                .counted_as
+                .iter()
+                .map(|name| ((*name).to_owned(), json!(1)))
+                .collect();
             let expected = json!({
                 "totalConnections": 1,
                 "authenticatedConnections": usize::from(!token.is_empty()),
@@ -99,26 +149,53 @@ async fn without_a_token_a_client_is_anonymous_or_refused() {
     for kind in KINDS {
         if kind.required {
             let refused = server.get(kind.path).await;
-            assert_eq!((refused.status, refused.code().as_str()), (401, "token_missing"), "{}", kind.path);
-            assert_eq!(refused.json()["message"], "Authentication token is required");
+            assert_eq!(
+                (refused.status, refused.code().as_str()),
+                (401, "token_missing"),
+                "{}",
+                kind.path
+            );
+            assert_eq!(
+                refused.json()["message"],
+                "Authentication token is required"
+            );
         } else {
-            let connected = server.stream(kind.path, "").await.expect("connected").await.data;
-            assert_eq!((&connected["authenticated"], &connected["userId"]), (&json!(false), &json!(null)));
+            let connected = server
+                .stream(kind.path, "")
+                .await
+                .expect("connected")
+                .await
+                .data;
+            assert_eq!(
+                (&connected["authenticated"], &connected["userId"]),
+                (&json!(false), &json!(null))
+            );
             assert_eq!(connected.get("authError"), None);
         }
     }
 }
 
 #[tokio::test]
-async fn a_malformed_demo_token_makes_anonymous_where_a_token_is_optional_and_is_refused_elsewhere() {
+async fn a_malformed_demo_token_makes_anonymous_where_a_token_is_optional_and_is_refused_elsewhere()
+{
     let server = start().await;
     for kind in KINDS {
         if kind.required {
             let refused = server.call("GET", kind.path, "garbage", json!(null)).await;
-            assert_eq!((refused.status, refused.code().as_str()), (401, "token_invalid"), "{}", kind.path);
+            assert_eq!(
+                (refused.status, refused.code().as_str()),
+                (401, "token_invalid"),
+                "{}",
+                kind.path
+            );
             assert_eq!(refused.json()["message"], "Invalid authentication token");
         } else {
-            let connected = server.stream(kind.path, "garbage").await.expect("connected").await.data;
+            let connected = server
+                .stream(kind.path, "garbage")
+                .await
+                .expect("connected")
+                .await
+                .data;
             assert_eq!(connected["authenticated"], false);
             assert_eq!(connected["authError"], "token_invalid");
         }
@@ -127,14 +204,26 @@ async fn a_malformed_demo_token_makes_anonymous_where_a_token_is_optional_and_is
 
 #[tokio::test]
 async fn a_refused_jwt_or_ticket_is_a_401_even_where_a_token_is_optional() {
-    for settings in [&[][..], &[("JWT_SECRET", "0123456789abcdef0123456789abcdef")]] {
+    for settings in [
+        &[][..],
+        &[("JWT_SECRET", "0123456789abcdef0123456789abcdef")],
+    ] {
         let server = start_with(settings).await;
         for kind in KINDS {
             let jwt = server.call("GET", kind.path, "a.b.c", json!(null)).await;
-            assert_eq!((jwt.status, jwt.code().as_str()), (401, "token_invalid"), "{}", kind.path);
+            assert_eq!(
+                (jwt.status, jwt.code().as_str()),
+                (401, "token_invalid"),
+                "{}",
+                kind.path
+            );
             let path = with_token(kind.path, "x").replace("token=", "ticket=");
             let ticket = server.get(&path).await;
-            assert_eq!((ticket.status, ticket.code().as_str()), (401, "ticket_invalid"), "{path}");
+            assert_eq!(
+                (ticket.status, ticket.code().as_str()),
+                (401, "ticket_invalid"),
+                "{path}"
+            );
         }
     }
 }
@@ -142,13 +231,22 @@ async fn a_refused_jwt_or_ticket_is_a_401_even_where_a_token_is_optional() {
 #[tokio::test]
 async fn the_credential_is_the_first_of_bearer_query_and_cookie_and_it_alone_decides() {
     let server = start_with(&[("AUTH_COOKIE", "session")]).await;
-    let (ann, bob, cid) = (demo("ann", "user"), demo("bob", "user"), demo("cid", "user"));
+    let (ann, bob, cid) = (
+        demo("ann", "user"),
+        demo("bob", "user"),
+        demo("cid", "user"),
+    );
     let cookie = format!("other=1; session={cid}");
     let bearer = |token: &str| format!("Bearer {token}");
     let query = with_token("/chat/stream", &bob);
     for (path, authorization, cookie, who) in [
         (query.as_str(), bearer(&ann), cookie.as_str(), "ann"),
-        (&query, bearer(&ann).replace("Bearer", "bEARER"), &cookie, "ann"),
+        (
+            &query,
+            bearer(&ann).replace("Bearer", "bEARER"),
+            &cookie,
+            "ann",
+        ),
         (&query, String::new(), &cookie, "bob"),
         (&query, "Basic dTpw".to_owned(), &cookie, "bob"),
         ("/chat/stream", String::new(), &cookie, "cid"),
@@ -161,18 +259,33 @@ async fn the_credential_is_the_first_of_bearer_query_and_cookie_and_it_alone_dec
         assert_eq!(stream.expect("connected").await.data["userId"], who);
     }
     let bad = bearer("garbage");
-    let refused = server.request("GET", &query, &[("Authorization", &bad), ("Cookie", &cookie)], b"").await;
-    assert_eq!(refused.status, 401, "a refused credential is not made good by the next one");
+    let refused = server
+        .request(
+            "GET",
+            &query,
+            &[("Authorization", &bad), ("Cookie", &cookie)],
+            b"",
+        )
+        .await;
+    assert_eq!(
+        refused.status, 401,
+        "a refused credential is not made good by the next one"
+    );
 }
 
 #[tokio::test]
 async fn a_cookie_from_a_page_of_another_origin_does_not_count() {
     let allowed = "https://app.example.com";
-    let settings = [("AUTH_COOKIE", "sid"), ("CORS_ORIGIN", allowed), ("MAX_CONNECTIONS_PER_USER", "8")];
+    let settings = [
+        ("AUTH_COOKIE", "sid"),
+        ("CORS_ORIGIN", allowed),
+        ("MAX_CONNECTIONS_PER_USER", "8"),
+    ];
     let server = start_with(&settings).await;
     let ann = demo("ann", "user");
     let cookie = format!("sid={ann}");
-    let with = |more: &[(&'static str, &'static str)]| [&[("Cookie", cookie.as_str())], more].concat();
+    let with =
+        |more: &[(&'static str, &'static str)]| [&[("Cookie", cookie.as_str())], more].concat();
     for good in [
         &[][..],
         &[("Sec-Fetch-Site", "same-origin")],
@@ -183,7 +296,11 @@ async fn a_cookie_from_a_page_of_another_origin_does_not_count() {
     ] {
         for path in ["/chat/stream", "/notifications/stream"] {
             let mut stream = server.stream_with(path, "", &with(good)).await;
-            assert_eq!(stream.expect("connected").await.data["userId"], "ann", "{good:?}");
+            assert_eq!(
+                stream.expect("connected").await.data["userId"],
+                "ann",
+                "{good:?}"
+            );
         }
         server.until_nobody_is_left().await;
     }
@@ -191,24 +308,43 @@ async fn a_cookie_from_a_page_of_another_origin_does_not_count() {
         &[("Sec-Fetch-Site", "cross-site")][..],
         &[("Origin", "https://evil.example")],
         &[("Origin", "null")],
-        &[("Origin", "https://app.example.com.evil.example"), ("Sec-Fetch-Site", "same-origin")],
+        &[
+            ("Origin", "https://app.example.com.evil.example"),
+            ("Sec-Fetch-Site", "same-origin"),
+        ],
     ] {
         for kind in KINDS {
             for method in ["GET", "HEAD"] {
                 let refused = server.request(method, kind.path, &with(bad), b"").await;
                 assert_eq!(refused.status, 403, "{method} {} {bad:?}", kind.path);
             }
-            server.request("GET", kind.path, &with(bad), b"").await.assert_refused(403, "forbidden");
+            server
+                .request("GET", kind.path, &with(bad), b"")
+                .await
+                .assert_refused(403, "forbidden");
         }
         // A token that the page itself sends is judged as always.
         let query = with_token("/chat/stream", &ann);
-        server.stream_with(&query, "", &with(bad)).await.expect("connected").await;
+        server
+            .stream_with(&query, "", &with(bad))
+            .await
+            .expect("connected")
+            .await;
         server.until_nobody_is_left().await;
     }
     let body = br#"{"roomId":"r","message":"m"}"#;
-    let headers = with(&[("Content-Type", "application/json"), ("Sec-Fetch-Site", "same-origin")]);
-    server.request("POST", "/chat/message", &headers, body).await.assert_refused(401, "token_missing");
-    server.request("GET", "/events?topic=chat", &headers, b"").await.assert_refused(401, "token_missing");
+    let headers = with(&[
+        ("Content-Type", "application/json"),
+        ("Sec-Fetch-Site", "same-origin"),
+    ]);
+    server
+        .request("POST", "/chat/message", &headers, body)
+        .await
+        .assert_refused(401, "token_missing");
+    server
+        .request("GET", "/events?topic=chat", &headers, b"")
+        .await
+        .assert_refused(401, "token_missing");
 }
 
 #[tokio::test]
@@ -220,11 +356,19 @@ async fn an_invalid_room_is_refused_after_the_token_was_judged() {
     for path in ["/chat/stream?roomId=a/b", "/chat/room/a%20b/stream", &long] {
         assert_eq!(server.get(path).await.code(), "token_missing", "{path}");
     }
-    for path in
-        ["/chat/stream?roomId=a/b", "/chat/room/a%20b/stream", &long, "/realtime/stream?entities=a/b", &too_many]
-    {
+    for path in [
+        "/chat/stream?roomId=a/b",
+        "/chat/room/a%20b/stream",
+        &long,
+        "/realtime/stream?entities=a/b",
+        &too_many,
+    ] {
         let refused = server.call("GET", path, ADMIN, json!(null)).await;
-        assert_eq!((refused.status, refused.code().as_str()), (400, "validation_failed"), "{path}");
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (400, "validation_failed"),
+            "{path}"
+        );
     }
 }
 
@@ -233,11 +377,19 @@ async fn an_operator_sees_what_each_stream_follows() {
     let server = start().await;
     let ann = demo("ann", "user");
     for (path, topics) in [
-        ("/notifications/stream", &["notifications", "notifications/user/ann"][..]),
+        (
+            "/notifications/stream",
+            &["notifications", "notifications/user/ann"][..],
+        ),
         ("/realtime/stream", &["realtime", "realtime/user/ann"]),
         (
             "/realtime/stream?entities=a,b,a",
-            &["realtime/entity/a", "realtime/entity/b", "realtime/user/ann/entity/a", "realtime/user/ann/entity/b"],
+            &[
+                "realtime/entity/a",
+                "realtime/entity/b",
+                "realtime/user/ann/entity/a",
+                "realtime/user/ann/entity/b",
+            ],
         ),
         ("/chat/stream", &["chat"]),
         ("/chat/stream?roomId=r", &["chat/room/r"]),
@@ -252,12 +404,19 @@ async fn an_operator_sees_what_each_stream_follows() {
         server.until_nobody_is_left().await;
     }
     let _anonymous = server.stream("/realtime/stream?entities=a", "").await;
-    assert_eq!(followed(&server).await, json!(["realtime/entity/a"]), "nobody's own topic without a user");
+    assert_eq!(
+        followed(&server).await,
+        json!(["realtime/entity/a"]),
+        "nobody's own topic without a user"
+    );
 }
 
 /// The topics of the only stream.
 async fn followed(server: &TestServer) -> serde_json::Value {
-    let listed = server.call("GET", "/system/connections", ADMIN, json!(null)).await.json();
+    let listed = server
+        .call("GET", "/system/connections", ADMIN, json!(null))
+        .await
+        .json();
     assert_eq!(listed["connections"].as_array().unwrap().len(), 1);
     listed["connections"][0]["topics"].clone()
 }

@@ -1,4 +1,5 @@
-//! One certificate for `localhost` in all tests of this process, which nobody but itself vouches for.
+//! One certificate for `localhost` in all tests of this process, which nobody but itself vouches
+//! for.
 //!
 //! Owns its files. All proxies use the same one, so that the one browser needs to be told of one.
 
@@ -44,7 +45,9 @@ impl Certificate {
         let mut roots = RootCertStore::empty();
         roots.add(self.der.clone()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let versions = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap();
         let mut config = versions.with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
         Arc::new(config)
@@ -53,7 +56,12 @@ impl Certificate {
     /// Writes certificate, key, and both in one file into a folder. Returns the three paths.
     pub(crate) fn write(&self, folder: &std::path::Path) -> [PathBuf; 3] {
         let both = format!("{}{}", self.pem, self.key_pem);
-        [("certificate.pem", &self.pem), ("key.pem", &self.key_pem), ("both.pem", &both)].map(|(name, content)| {
+        [
+            ("certificate.pem", &self.pem),
+            ("key.pem", &self.key_pem),
+            ("both.pem", &both),
+        ]
+        .map(|(name, content)| {
             let path = folder.join(name);
             std::fs::write(&path, content).unwrap();
             path

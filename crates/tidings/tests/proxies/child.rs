@@ -1,7 +1,8 @@
 //! A program that ends with its test, with all the processes that it has made by then.
 //!
-//! Proxies have workers of their own, which outlive a master that is killed. So a shell is between, the leader of a process
-//! group: when the other end of its standard input is closed, by a drop or because this process was killed, it kills the group.
+//! Proxies have workers of their own, which outlive a master that is killed. So a shell is between,
+//! the leader of a process group: when the other end of its standard input is closed, by a drop or
+//! because this process was killed, it kills the group.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead as _, BufReader};
@@ -13,7 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Prints the program's number, and `ended` when it has ended. What the program says goes into a file.
+/// Prints the program's number, and `ended` when it has ended. What the program says goes into a
+/// file.
 const SCRIPT: &str = r#"( sh -c 'echo $$ >&3; exec "$@" 3>&-' sh "$@" 3>&1 >>"$SAID" 2>&1 </dev/null; echo ended ) &
 cat >/dev/null; kill -KILL 0"#;
 
@@ -33,9 +35,19 @@ pub(crate) struct Launch {
 }
 
 impl Launch {
-    pub(crate) fn new<A: AsRef<OsStr>>(program: impl Into<OsString>, arguments: impl IntoIterator<Item = A>) -> Self {
-        let arguments = arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect();
-        Self { program: program.into(), arguments, environment: Vec::new() }
+    pub(crate) fn new<A: AsRef<OsStr>>(
+        program: impl Into<OsString>,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Self {
+        let arguments = arguments
+            .into_iter()
+            .map(|argument| argument.as_ref().to_owned())
+            .collect();
+        Self {
+            program: program.into(),
+            arguments,
+            environment: Vec::new(),
+        }
     }
 
     pub(crate) fn env(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
@@ -69,7 +81,12 @@ impl Child {
                 ended.store(true, Ordering::Release);
             }
         });
-        Self { shell, life, pid: Pid::from_raw(pid).unwrap(), ended }
+        Self {
+            shell,
+            life,
+            pid: Pid::from_raw(pid).unwrap(),
+            ended,
+        }
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -88,13 +105,17 @@ impl Drop for Child {
     }
 }
 
-/// A program that is not on everybody's path: Debian has servers in `/usr/sbin`. `variable` may name it.
+/// A program that is not on everybody's path: Debian has servers in `/usr/sbin`. `variable` may
+/// name it.
 pub(crate) fn find(name: &str, variable: &str) -> OsString {
     if let Some(named) = std::env::var_os(variable) {
         return named;
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/bin".into()]);
+    let mut folders =
+        std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/bin".into()]);
     let found = folders.find_map(|folder| Some(folder.join(name)).filter(|file| file.is_file()));
-    found.unwrap_or_else(|| panic!("{name} is not there; `cargo xtask test` installs it")).into()
+    found
+        .unwrap_or_else(|| panic!("{name} is not there; `cargo xtask test` installs it"))
+        .into()
 }

@@ -1,4 +1,5 @@
-//! What every proxy must do with streams: each event leaves at once, as it is, and many streams share one connection.
+//! What every proxy must do with streams: each event leaves at once, as it is, and many streams
+//! share one connection.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -66,7 +67,8 @@ async fn running(kind: Kind) -> (Server, Proxy) {
     (server, proxy)
 }
 
-/// Whoever held events back until more of them have come, by whatever measure, would be waited for without end here.
+/// Whoever held events back until more of them have come, by whatever measure, would be waited for
+/// without end here.
 async fn each_event_arrives_before_the_next_is_published(kind: Kind) {
     let (_server, proxy) = running(kind).await;
     let publisher = proxy.link().await;
@@ -79,7 +81,11 @@ async fn each_event_arrives_before_the_next_is_published(kind: Kind) {
         }
         // gzip, deflate, br and zstd were offered.
         assert_eq!(field(&stream.head, "content-encoding"), None);
-        assert!(field(&stream.head, "content-type").unwrap().starts_with("text/event-stream"));
+        assert!(
+            field(&stream.head, "content-type")
+                .unwrap()
+                .starts_with("text/event-stream")
+        );
         let control = field(&stream.head, "cache-control").unwrap();
         for directive in ["no-store", "no-transform"] {
             assert!(control.contains(directive), "{control}");
@@ -91,7 +97,8 @@ async fn a_hundred_streams_share_a_connection(kind: Kind) {
     share(kind, STREAMS).await;
 }
 
-/// `mod_http2` answers six requests of a connection at a time until some have ended, and streams don't.
+/// `mod_http2` answers six requests of a connection at a time until some have ended, and streams
+/// don't.
 async fn six_streams_share_a_connection(kind: Kind) {
     share(kind, 6).await;
 }
@@ -109,36 +116,53 @@ async fn share(kind: Kind, streams: usize) {
     }
 }
 
-/// An event near the limit of its size, and tokens of as many bytes as those with many claims have, in the URL too.
+/// An event near the limit of its size, and tokens of as many bytes as those with many claims have,
+/// in the URL too.
 async fn large_events_and_long_tokens_are_forwarded(kind: Kind) {
     let (_server, proxy) = running(kind).await;
     let link = proxy.link().await;
     // A demo token that is malformed makes its bearer anonymous.
     let token = "x".repeat(6_000);
-    let mut stream = link.connected(&format!("/realtime/stream?entities=large&token={token}")).await;
+    let mut stream = link
+        .connected(&format!("/realtime/stream?entities=large&token={token}"))
+        .await;
     let text = "x".repeat(200_000);
     let authorization = format!("Bearer {}", demo::TOKEN);
-    let headers = [("authorization", &*authorization), ("content-type", "application/json"), ("cookie", &*token)];
+    let headers = [
+        ("authorization", &*authorization),
+        ("content-type", "application/json"),
+        ("cookie", &*token),
+    ];
     let body = json!({"entity": "large", "action": "update", "data": {"text": text}}).to_string();
-    let answer = link.ask(Method::POST, "/realtime/update", &headers, body).await;
+    let answer = link
+        .ask(Method::POST, "/realtime/update", &headers, body)
+        .await;
     assert_eq!(answer.head.status, StatusCode::OK, "{}", answer.body);
     let event = in_time(stream.next()).await.unwrap();
     let data: Value = serde_json::from_str(&event.data).unwrap();
     assert_eq!(data["data"]["text"], text, "{}", event.event);
 }
 
-/// A tab that is closed is not known to be for longer than a heartbeat takes: who reads nothing must not count as a reader.
+/// A tab that is closed is not known to be for longer than a heartbeat takes: who reads nothing
+/// must not count as a reader.
 async fn the_server_notices_a_reader_that_leaves(kind: Kind) {
-    let server = Server::on_a_port().env("HEARTBEAT_INTERVAL", "500ms").started().await;
+    let server = Server::on_a_port()
+        .env("HEARTBEAT_INTERVAL", "500ms")
+        .started()
+        .await;
     let proxy = Recipe::of(kind).before(&server).await;
     let direct = Link::in_the_clear(server.address()).await;
-    // One stream of several on a connection of HTTP/2, and the only one on a connection of HTTP/1.1.
+    // One stream of several on a connection of HTTP/2, and the only one on a connection of
+    // HTTP/1.1.
     let shared = proxy.link().await;
     let _stays = shared.connected(NOTIFICATIONS).await;
     let leaves = shared.connected(NOTIFICATIONS).await;
     let alone = Link::http1(proxy.address()).await;
     let leaves_too = alone.connected(NOTIFICATIONS).await;
-    assert_eq!(direct.get_as_admin("/system/stats").await["totalConnections"], 3);
+    assert_eq!(
+        direct.get_as_admin("/system/stats").await["totalConnections"],
+        3
+    );
     drop((leaves, leaves_too, alone));
     in_time(async {
         while direct.get_as_admin("/system/stats").await["totalConnections"] != 1 {
@@ -151,7 +175,14 @@ async fn the_server_notices_a_reader_that_leaves(kind: Kind) {
 async fn curl_receives_each_event_before_the_next_is_published(kind: Kind) {
     let (_server, proxy) = running(kind).await;
     let mut curl = tokio::process::Command::new(find("curl", "TIDINGS_CURL"))
-        .args(["--silent", "--show-error", "--no-buffer", "--http2", "--compressed", "--cacert"])
+        .args([
+            "--silent",
+            "--show-error",
+            "--no-buffer",
+            "--http2",
+            "--compressed",
+            "--cacert",
+        ])
         .arg(proxy.certificate())
         .args(["--header", "Accept: text/event-stream"])
         .arg(format!("{}{NOTIFICATIONS}", proxy.url()))
@@ -162,7 +193,10 @@ async fn curl_receives_each_event_before_the_next_is_published(kind: Kind) {
         .unwrap();
     let mut lines = BufReader::new(curl.stdout.take().unwrap()).lines();
     let mut data = async || loop {
-        let line = in_time(lines.next_line()).await.unwrap().expect("curl goes on");
+        let line = in_time(lines.next_line())
+            .await
+            .unwrap()
+            .expect("curl goes on");
         if let Some(data) = line.strip_prefix("data: ") {
             return serde_json::from_str::<Value>(data).unwrap();
         }

@@ -1,4 +1,5 @@
-//! A reader that follows numbered notifications through whatever happens, as a browser's `EventSource` does, and keeps book.
+//! A reader that follows numbered notifications through whatever happens, as a browser's
+//! `EventSource` does, and keeps book.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -23,7 +24,8 @@ pub(crate) struct Seen {
     pub(crate) refused: Vec<String>,
     /// How often the server said that something is lost.
     pub(crate) resets: u32,
-    /// How often a connection ended before a stream was answered on it, as the proxy let the connection go.
+    /// How often a connection ended before a stream was answered on it, as the proxy let the
+    /// connection go.
     pub(crate) let_go: u32,
 }
 
@@ -33,11 +35,14 @@ pub(crate) struct Follower {
 }
 
 impl Follower {
-    /// Follows through the proxy at `address`, each time on a connection of its own. Returns when the stream is open.
+    /// Follows through the proxy at `address`, each time on a connection of its own. Returns when
+    /// the stream is open.
     pub(crate) async fn start(address: SocketAddr, prefix: &'static str) -> Self {
         let (sender, mut seen) = watch::channel(Seen::default());
         let task = tokio::spawn(follow(address, prefix, sender));
-        in_time(seen.wait_for(|seen| seen.opened == 1)).await.unwrap();
+        in_time(seen.wait_for(|seen| seen.opened == 1))
+            .await
+            .unwrap();
         Self { task, seen }
     }
 
@@ -113,9 +118,19 @@ async fn once(
     }
 }
 
-/// Fails unless it saw every number from 1 on once and in order, was never refused, and nothing was said to be lost.
+/// Fails unless it saw every number from 1 on once and in order, was never refused, and nothing was
+/// said to be lost.
 #[track_caller]
 pub(crate) fn assert_whole(seen: &Seen, last: u64, what: &str) {
-    assert_eq!(seen.numbers, (1..=last).collect::<Vec<_>>(), "{what}: lost, repeated or out of order");
-    assert!(seen.refused.is_empty() && seen.resets == 0, "{what}: {:?}, {} resets", seen.refused, seen.resets);
+    assert_eq!(
+        seen.numbers,
+        (1..=last).collect::<Vec<_>>(),
+        "{what}: lost, repeated or out of order"
+    );
+    assert!(
+        seen.refused.is_empty() && seen.resets == 0,
+        "{what}: {:?}, {} resets",
+        seen.refused,
+        seen.resets
+    );
 }

@@ -1,5 +1,5 @@
-//! Under load: nginx takes over a new configuration, and the server is restarted on a socket that stays open. No request is
-//! refused, nothing is lost, and each reader comes back once.
+//! Under load: nginx takes over a new configuration, and the server is restarted on a socket that
+//! stays open. No request is refused, nothing is lost, and each reader comes back once.
 
 use std::time::Duration;
 
@@ -32,14 +32,22 @@ struct Load {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs nginx: `cargo xtask test` runs it"]
 async fn during_a_restart_behind_nginx_no_call_is_refused() {
-    run(Load { readers: 100, drain: "1" }).await;
+    run(Load {
+        readers: 100,
+        drain: "1",
+    })
+    .await;
 }
 
 mod in_full {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     #[ignore = "needs nginx: `cargo xtask proxies` runs it"]
     async fn during_a_restart_behind_nginx_none_of_a_thousand_clients_is_refused() {
-        let counts = super::run(super::Load { readers: 1_000, drain: "8" }).await;
+        let counts = super::run(super::Load {
+            readers: 1_000,
+            drain: "8",
+        })
+        .await;
         // For `cargo xtask proxies`, which writes it down.
         if let Some(path) = std::env::var_os("TIDINGS_PROXIES_RECORD") {
             std::fs::write(path, counts.to_string()).unwrap();
@@ -49,13 +57,18 @@ mod in_full {
 
 /// Returns what was counted.
 async fn run(load: Load) -> Value {
-    let mut server = Server::on_a_held_socket().env("DRAIN_SECONDS", load.drain).started().await;
+    let mut server = Server::on_a_held_socket()
+        .env("DRAIN_SECONDS", load.drain)
+        .started()
+        .await;
     let mut proxy = Recipe::of(Kind::Nginx).before(&server).await;
     let mut readers = Vec::new();
     for _ in 0..load.readers {
         readers.push(Follower::start(proxy.address(), "").await);
     }
-    let publishers: Vec<_> = (0..PUBLISHERS).map(|nth| Publisher::from(&proxy, nth * APART, Refusal::Fails)).collect();
+    let publishers: Vec<_> = (0..PUBLISHERS)
+        .map(|nth| Publisher::from(&proxy, nth * APART, Refusal::Fails))
+        .collect();
     let visitors = Visitors::start(proxy.address());
     further(&publishers).await;
     proxy.reload().await;
@@ -72,14 +85,29 @@ async fn run(load: Load) -> Value {
     let (mut lost, mut most_opened) = (0, 0);
     for (reader, nth) in readers.iter_mut().zip(0..) {
         let seen = all_of(reader, &published).await;
-        assert!(seen.refused.is_empty() && seen.resets == 0, "reader {nth}: {:?}", seen.refused);
+        assert!(
+            seen.refused.is_empty() && seen.resets == 0,
+            "reader {nth}: {:?}",
+            seen.refused
+        );
         // Opened once before, and once after the restart; the reload ends no stream.
-        assert_eq!(seen.opened, 2, "reader {nth} came back more than once, or not at all");
+        assert_eq!(
+            seen.opened, 2,
+            "reader {nth} came back more than once, or not at all"
+        );
         lost += missing(&seen, &published);
         most_opened = most_opened.max(seen.opened);
     }
-    assert_eq!(lost, 0, "events that a reader did not see, or saw twice or out of order");
-    assert_eq!(visits.refused, Vec::<String>::new(), "of {} visits", visits.count);
+    assert_eq!(
+        lost, 0,
+        "events that a reader did not see, or saw twice or out of order"
+    );
+    assert_eq!(
+        visits.refused,
+        Vec::<String>::new(),
+        "of {} visits",
+        visits.count
+    );
     let sum = |of: fn(&Counts) -> u64| published.iter().map(of).sum::<u64>();
     json!({
         "readers": load.readers,
@@ -104,12 +132,22 @@ async fn all_of(reader: &mut Follower, published: &[Counts]) -> Seen {
     reader.seen()
 }
 
-/// How many events of all publishers are not where they should be: each publisher's came once, and in their order.
+/// How many events of all publishers are not where they should be: each publisher's came once, and
+/// in their order.
 fn missing(seen: &Seen, published: &[Counts]) -> usize {
     let wrong = published.iter().zip(0_u64..).map(|(counts, nth)| {
-        let came: Vec<_> = seen.numbers.iter().filter(|number| *number / APART == nth).copied().collect();
+        let came: Vec<_> = seen
+            .numbers
+            .iter()
+            .filter(|number| *number / APART == nth)
+            .copied()
+            .collect();
         let all: Vec<_> = (nth * APART + 1..=nth * APART + counts.published).collect();
-        if came == all { 0 } else { came.len().abs_diff(all.len()).max(1) }
+        if came == all {
+            0
+        } else {
+            came.len().abs_diff(all.len()).max(1)
+        }
     });
     wrong.sum()
 }
@@ -121,8 +159,8 @@ async fn further(publishers: &[Publisher]) {
     }
 }
 
-/// Clients that come for the first time, one after the other, each with a connection of its own: they ask for something small,
-/// and open a stream for a moment.
+/// Clients that come for the first time, one after the other, each with a connection of its own:
+/// they ask for something small, and open a stream for a moment.
 struct Visitors {
     stop: watch::Sender<bool>,
     task: AbortOnDropHandle<Visits>,
@@ -132,7 +170,8 @@ struct Visitors {
 struct Visits {
     count: u64,
     refused: Vec<String>,
-    /// How many were told in band to come when the old server is gone: no refusal to whoever asks for an event stream.
+    /// How many were told in band to come when the old server is gone: no refusal to whoever asks
+    /// for an event stream.
     told_to_wait: u64,
 }
 
@@ -158,8 +197,11 @@ impl Visitors {
 
 async fn visit(address: std::net::SocketAddr, visits: &mut Visits) {
     visits.count += 1;
-    // A connection that the proxy lets go while it is new is no refusal yet: a client connects again.
-    let Ok(link) = Link::try_to(address).await else { return };
+    // A connection that the proxy lets go while it is new is no refusal yet: a client connects
+    // again.
+    let Ok(link) = Link::try_to(address).await else {
+        return;
+    };
     match link.send(http::Method::GET, "/health", &[], "").await {
         Ok(answer) if answer.status() != http::StatusCode::OK => {
             visits.refused.push(format!("health: {}", answer.status()));
@@ -168,7 +210,9 @@ async fn visit(address: std::net::SocketAddr, visits: &mut Visits) {
     }
     match link.stream(NOTIFICATIONS, "").await {
         Ok(mut stream) => match stream.next().await {
-            Ok(message) if message.event == "busy" && message.data.contains("\"draining\"") => visits.told_to_wait += 1,
+            Ok(message) if message.event == "busy" && message.data.contains("\"draining\"") => {
+                visits.told_to_wait += 1;
+            }
             Ok(message) if message.event == "connected" => {}
             other => visits.refused.push(format!("stream: {other:?}")),
         },

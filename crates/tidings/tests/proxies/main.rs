@@ -1,8 +1,9 @@
 //! The configurations of `deploy/proxies`, each run by the real proxy in front of the real server.
 //!
-//! `cargo xtask test` runs what a change of the server or of a configuration is likely to break. What stands in a module named
-//! `in_full` takes longer, and is run by `cargo xtask proxies`. A proxy that the machine lacks is left out by its name, which
-//! that command and `cargo xtask test` print at their end.
+//! `cargo xtask test` runs what a change of the server or of a configuration is likely to break.
+//! What stands in a module named `in_full` takes longer, and is run by `cargo xtask proxies`. A
+//! proxy that the machine lacks is left out by its name, which that command and `cargo xtask test`
+//! print at their end.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,5 +1,5 @@
-//! The lines for nginx that an earlier documentation gave out, which teams have deployed: they must go on to work, with
-//! `BASE_PATH=/api`, as the prefix is passed on.
+//! The lines for nginx that an earlier documentation gave out, which teams have deployed: they must
+//! go on to work, with `BASE_PATH=/api`, as the prefix is passed on.
 
 use http::StatusCode;
 
@@ -52,12 +52,16 @@ async fn nginx_with_the_old_configuration_forwards_events_at_once() {
     }
 }
 
-/// `chunked_transfer_encoding off` leaves an answer over HTTP/1.1 without an end of its own, so a reader there can't tell that
-/// it was cut. It comes back by its last id all the same.
+/// `chunked_transfer_encoding off` leaves an answer over HTTP/1.1 without an end of its own, so a
+/// reader there can't tell that it was cut. It comes back by its last id all the same.
 #[tokio::test]
 #[ignore = "needs nginx: `cargo xtask test` runs it"]
 async fn nginx_with_the_old_configuration_lets_readers_resume() {
-    let mut server = Server::on_a_held_socket().env("BASE_PATH", "/api").env("DRAIN_SECONDS", "1").started().await;
+    let mut server = Server::on_a_held_socket()
+        .env("BASE_PATH", "/api")
+        .env("DRAIN_SECONDS", "1")
+        .started()
+        .await;
     let proxy = recipe().before(&server).await;
     let mut reader = Follower::start(proxy.address(), "/api").await;
     let publisher = Publisher::below(&proxy, "/api", Refusal::Fails);
@@ -72,14 +76,20 @@ async fn nginx_with_the_old_configuration_lets_readers_resume() {
     assert_eq!(reader.seen().opened, 2);
 }
 
-/// This is what the lines lack: while no server is there, they have nothing to say that a browser would come back after. A
-/// server on a socket that systemd holds leaves no such moment when it is restarted.
+/// This is what the lines lack: while no server is there, they have nothing to say that a browser
+/// would come back after. A server on a socket that systemd holds leaves no such moment when it is
+/// restarted.
 #[tokio::test]
 #[ignore = "needs nginx: `cargo xtask test` runs it"]
 async fn nginx_with_the_old_configuration_answers_502_without_a_server() {
     let server = Server::on_a_port();
     let proxy = recipe().before(&server).await;
-    let answer = proxy.link().await.below("/api").get(NOTIFICATIONS, &[EVENT_STREAM]).await;
+    let answer = proxy
+        .link()
+        .await
+        .below("/api")
+        .get(NOTIFICATIONS, &[EVENT_STREAM])
+        .await;
     assert_eq!(answer.head.status, StatusCode::BAD_GATEWAY);
     assert_eq!(field(&answer.head, "content-type"), Some("text/html"));
 }

@@ -1,4 +1,5 @@
-//! While no server is there: whoever asks for an event stream is told in band to come back, and nobody else is.
+//! While no server is there: whoever asks for an event stream is told in band to come back, and
+//! nobody else is.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +16,8 @@ use crate::recipe::{Kind, Proxy, Recipe};
 use crate::server::Server;
 use crate::wire::{Answer, EVENT_STREAM, Link, NOTIFICATIONS, field, publish};
 
-/// How long the server is not there at least: longer than a `retry:` that it has given out, or the proxy.
+/// How long the server is not there at least: longer than a `retry:` that it has given out, or the
+/// proxy.
 const OUTAGE: Duration = Duration::from_secs(3);
 
 mod in_band {
@@ -57,12 +59,17 @@ fn busy() -> String {
 }
 
 fn is_in_band(answer: &Answer) -> bool {
-    answer.head.status == StatusCode::OK && field(&answer.head, "content-type") == Some("text/event-stream")
+    answer.head.status == StatusCode::OK
+        && field(&answer.head, "content-type") == Some("text/event-stream")
 }
 
 fn is_refused(answer: &Answer) -> bool {
-    [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT]
-        .contains(&answer.head.status)
+    [
+        StatusCode::BAD_GATEWAY,
+        StatusCode::SERVICE_UNAVAILABLE,
+        StatusCode::GATEWAY_TIMEOUT,
+    ]
+    .contains(&answer.head.status)
 }
 
 async fn without_a_server_streams_get_busy_and_calls_a_status(kind: Kind) {
@@ -86,7 +93,11 @@ async fn without_a_server_streams_get_busy_and_calls_a_status(kind: Kind) {
         // For streams too, which some proxies ask for elsewhere.
         loop {
             let mut stream = link.stream(NOTIFICATIONS, "").await.unwrap();
-            if stream.next().await.is_ok_and(|message| message.event == "connected") {
+            if stream
+                .next()
+                .await
+                .is_ok_and(|message| message.event == "connected")
+            {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -95,68 +106,153 @@ async fn without_a_server_streams_get_busy_and_calls_a_status(kind: Kind) {
     .await;
 }
 
-/// What is answered while no server is there. Each request has a connection of its own, as some answers end theirs.
+/// What is answered while no server is there. Each request has a connection of its own, as some
+/// answers end theirs.
 async fn judge(link: impl AsyncFn() -> Link) {
     let origin = ("origin", "https://app.example.com");
-    for accept in [EVENT_STREAM.1, "text/event-stream, */*;q=0.1", "application/json, text/event-stream"] {
-        for path in [NOTIFICATIONS, "/realtime/stream?entities=a%2Fb&token=x", "/events/stream?topic=a"] {
-            let answer = link().await.get(path, &[("accept", accept), ("accept-encoding", "gzip, br"), origin]).await;
-            assert!(is_in_band(&answer), "{accept}: {:?}\n{}", answer.head, answer.body);
+    for accept in [
+        EVENT_STREAM.1,
+        "text/event-stream, */*;q=0.1",
+        "application/json, text/event-stream",
+    ] {
+        for path in [
+            NOTIFICATIONS,
+            "/realtime/stream?entities=a%2Fb&token=x",
+            "/events/stream?topic=a",
+        ] {
+            let answer = link()
+                .await
+                .get(
+                    path,
+                    &[("accept", accept), ("accept-encoding", "gzip, br"), origin],
+                )
+                .await;
+            assert!(
+                is_in_band(&answer),
+                "{accept}: {:?}\n{}",
+                answer.head,
+                answer.body
+            );
             assert_eq!(answer.body, busy(), "{accept}");
             assert_eq!(field(&answer.head, "cache-control"), Some("no-store"));
             // A page of another origin reads it, with credentials or without.
-            assert_eq!(field(&answer.head, "access-control-allow-origin"), Some(origin.1));
-            assert_eq!(field(&answer.head, "access-control-allow-credentials"), Some("true"));
+            assert_eq!(
+                field(&answer.head, "access-control-allow-origin"),
+                Some(origin.1)
+            );
+            assert_eq!(
+                field(&answer.head, "access-control-allow-credentials"),
+                Some("true")
+            );
             for name in ["etag", "last-modified", "content-encoding"] {
-                assert_eq!(field(&answer.head, name), None, "{name} makes something that can be kept of it");
+                assert_eq!(
+                    field(&answer.head, name),
+                    None,
+                    "{name} makes something that can be kept of it"
+                );
             }
         }
     }
     for accept in ["*/*", "application/json", "text/*"] {
         let answer = link().await.get(NOTIFICATIONS, &[("accept", accept)]).await;
-        assert!(is_refused(&answer), "{accept}: {:?}\n{}", answer.head, answer.body);
+        assert!(
+            is_refused(&answer),
+            "{accept}: {:?}\n{}",
+            answer.head,
+            answer.body
+        );
     }
     assert!(is_refused(&link().await.get(NOTIFICATIONS, &[]).await));
-    for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::HEAD] {
-        let answer = link().await.ask(method.clone(), "/notifications/send", &[EVENT_STREAM], "").await;
-        assert!(is_refused(&answer), "{method}: {:?}\n{}", answer.head, answer.body);
+    for method in [
+        Method::POST,
+        Method::PUT,
+        Method::DELETE,
+        Method::PATCH,
+        Method::HEAD,
+    ] {
+        let answer = link()
+            .await
+            .ask(method.clone(), "/notifications/send", &[EVENT_STREAM], "")
+            .await;
+        assert!(
+            is_refused(&answer),
+            "{method}: {:?}\n{}",
+            answer.head,
+            answer.body
+        );
     }
-    let answer = link().await.ask(Method::POST, "/notifications/send", &[EVENT_STREAM], "{\"title\":\"x\"}").await;
+    let answer = link()
+        .await
+        .ask(
+            Method::POST,
+            "/notifications/send",
+            &[EVENT_STREAM],
+            "{\"title\":\"x\"}",
+        )
+        .await;
     assert!(is_refused(&answer), "{:?}\n{}", answer.head, answer.body);
 }
 
-/// Something listens where the server should, and closes what connects, as a machine does that runs out of something.
+/// Something listens where the server should, and closes what connects, as a machine does that runs
+/// out of something.
 async fn a_server_that_closes_its_connections_counts_as_unreachable(kind: Kind) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let _closing = AbortOnDropHandle::new(tokio::spawn(async move { while listener.accept().await.is_ok() {} }));
+    let _closing = AbortOnDropHandle::new(tokio::spawn(async move {
+        while listener.accept().await.is_ok() {}
+    }));
     let proxy = Recipe::of(kind).before_address(address).await;
     let link = proxy.link().await;
     if kind == Kind::Haproxy {
-        // It answers nothing: over HTTP/2 the code says that the request was not processed, and clients send it again.
-        assert!(link.send(Method::GET, NOTIFICATIONS, &[EVENT_STREAM], "").await.is_err());
+        // It answers nothing: over HTTP/2 the code says that the request was not processed, and
+        // clients send it again.
+        assert!(
+            link.send(Method::GET, NOTIFICATIONS, &[EVENT_STREAM], "")
+                .await
+                .is_err()
+        );
         assert!(link.send(Method::GET, "/health", &[], "").await.is_err());
         return;
     }
     let answer = link.get(NOTIFICATIONS, &[EVENT_STREAM]).await;
-    assert!(is_in_band(&answer), "{:?}\n{}\n{}", answer.head, answer.body, proxy.said());
+    assert!(
+        is_in_band(&answer),
+        "{:?}\n{}\n{}",
+        answer.head,
+        answer.body,
+        proxy.said()
+    );
     let answer = link.get("/health", &[]).await;
     assert!(is_refused(&answer), "{:?}\n{}", answer.head, answer.body);
 }
 
 /// A status of the server's own is none of an outage, whatever it is.
 async fn refusals_of_the_server_are_forwarded(kind: Kind) {
-    let server = Server::on_a_port().env("MAX_CONNECTIONS", "1").env("STREAM_REFUSAL", "status").started().await;
+    let server = Server::on_a_port()
+        .env("MAX_CONNECTIONS", "1")
+        .env("STREAM_REFUSAL", "status")
+        .started()
+        .await;
     let proxy = Recipe::of(kind).before(&server).await;
     let link = proxy.link().await;
     let _the_only_one = link.connected(NOTIFICATIONS).await;
     let answer = link.get(NOTIFICATIONS, &[EVENT_STREAM]).await;
-    assert_eq!(answer.head.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.body);
-    assert!(answer.body.contains("\"too_many_connections\""), "{}", answer.body);
+    assert_eq!(
+        answer.head.status,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "{}",
+        answer.body
+    );
+    assert!(
+        answer.body.contains("\"too_many_connections\""),
+        "{}",
+        answer.body
+    );
     assert!(field(&answer.head, "retry-after").is_some());
 }
 
-/// Follows by the browser's own `EventSource`, which gives up for good where it is answered with any status but 200.
+/// Follows by the browser's own `EventSource`, which gives up for good where it is answered with
+/// any status but 200.
 async fn chromium_reconnects_by_itself(kind: Kind) {
     let mut server = Server::on_a_port().started().await;
     let proxy = Recipe::of(kind).before(&server).await;

@@ -1,4 +1,5 @@
-//! Below a prefix, as each configuration says in a comment: the path is forwarded unchanged, and `BASE_PATH` removes it.
+//! Below a prefix, as each configuration says in a comment: the path is forwarded unchanged, and
+//! `BASE_PATH` removes it.
 
 use http::StatusCode;
 
@@ -24,13 +25,19 @@ pub(crate) fn below_api(kind: Kind) -> Recipe {
             r#"ProxyPass "/" "balancer://tidings/""#,
             r#"ProxyPass "/api/" "balancer://tidings/api/""#,
         )),
-        Kind::Caddy => {
-            recipe.with(Edit::replace("\treverse_proxy 127.0.0.1:3000 {", "\treverse_proxy /api/* 127.0.0.1:3000 {"))
-        }
+        Kind::Caddy => recipe.with(Edit::replace(
+            "\treverse_proxy 127.0.0.1:3000 {",
+            "\treverse_proxy /api/* 127.0.0.1:3000 {",
+        )),
         Kind::Haproxy => recipe,
-        Kind::Traefik => recipe
-            .with(Edit::replace("Host(`events.example.com`)", "Host(`events.example.com`) && PathPrefix(`/api/`)")),
-        Kind::Envoy => recipe.with(Edit::replace(r#"match: { prefix: "/" }"#, r#"match: { prefix: "/api/" }"#)),
+        Kind::Traefik => recipe.with(Edit::replace(
+            "Host(`events.example.com`)",
+            "Host(`events.example.com`) && PathPrefix(`/api/`)",
+        )),
+        Kind::Envoy => recipe.with(Edit::replace(
+            r#"match: { prefix: "/" }"#,
+            r#"match: { prefix: "/api/" }"#,
+        )),
     }
 }
 
@@ -46,6 +53,9 @@ async fn everything_works_below_a_prefix(kind: Kind) {
     }
     server.kill().await;
     let answer = link.get(NOTIFICATIONS, &[EVENT_STREAM]).await;
-    assert_eq!((answer.head.status, field(&answer.head, "content-type")), (StatusCode::OK, Some("text/event-stream")));
+    assert_eq!(
+        (answer.head.status, field(&answer.head, "content-type")),
+        (StatusCode::OK, Some("text/event-stream"))
+    );
     assert!(answer.body.starts_with("event: busy\n"), "{}", answer.body);
 }

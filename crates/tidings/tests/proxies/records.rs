@@ -1,4 +1,5 @@
-//! What the proxy tells the server, and what it writes down: addresses of clients arrive, and no token is in any log.
+//! What the proxy tells the server, and what it writes down: addresses of clients arrive, and no
+//! token is in any log.
 
 use std::net::{IpAddr, UdpSocket};
 
@@ -13,7 +14,12 @@ use crate::wire::{EVENT_STREAM, Link, NOTIFICATIONS, Stream};
 const CLIENT: &str = "127.0.77.9";
 
 /// What must be in no file: in a query, in `Authorization`, in a cookie.
-const SECRETS: [&str; 4] = ["secret-of-query", "secret-of-ticket", "secret-of-bearer", "secret-of-cookie"];
+const SECRETS: [&str; 4] = [
+    "secret-of-query",
+    "secret-of-ticket",
+    "secret-of-bearer",
+    "secret-of-cookie",
+];
 
 mod addresses {
     of_each!(super::the_server_learns_the_address_of_the_client: nginx Nginx);
@@ -37,30 +43,50 @@ mod tokens {
 async fn the_server_learns_the_address_of_the_client(kind: Kind) {
     let server = Server::on_a_port().started().await;
     let proxy = Recipe::of(kind).before(&server).await;
-    let link = Link::from(CLIENT.parse::<IpAddr>().unwrap(), proxy.address()).await.unwrap();
+    let link = Link::from(CLIENT.parse::<IpAddr>().unwrap(), proxy.address())
+        .await
+        .unwrap();
     let claims = [
         EVENT_STREAM,
         ("x-forwarded-for", "203.0.113.9"),
         ("forwarded", "for=203.0.113.9"),
         ("x-real-ip", "203.0.113.9"),
     ];
-    let answer = link.send(Method::GET, NOTIFICATIONS, &claims, "").await.unwrap();
+    let answer = link
+        .send(Method::GET, NOTIFICATIONS, &claims, "")
+        .await
+        .unwrap();
     let mut stream = Stream::of(answer);
     stream.next().await.unwrap();
-    let open: Value = Link::in_the_clear(server.address()).await.get_as_admin("/system/connections").await;
-    let addresses: Vec<_> = open["connections"].as_array().unwrap().iter().map(|one| &one["address"]).collect();
+    let open: Value = Link::in_the_clear(server.address())
+        .await
+        .get_as_admin("/system/connections")
+        .await;
+    let addresses: Vec<_> = open["connections"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["address"])
+        .collect();
     if kind == Kind::Envoy {
         // It names a client on its own machine by that machine's address in the network.
         let address: IpAddr = addresses[0].as_str().unwrap().parse().unwrap();
-        assert!(addresses.len() == 1 && UdpSocket::bind((address, 0)).is_ok(), "{open}");
+        assert!(
+            addresses.len() == 1 && UdpSocket::bind((address, 0)).is_ok(),
+            "{open}"
+        );
         return;
     }
     assert_eq!(addresses, [CLIENT], "{open}");
 }
 
-/// Neither of requests that are answered, nor of those that fail in any way, nor of streams that break off.
+/// Neither of requests that are answered, nor of those that fail in any way, nor of streams that
+/// break off.
 async fn no_token_is_logged_by_the_proxy(kind: Kind) {
-    let mut server = Server::on_a_port().env("AUTH_COOKIE", "session").started().await;
+    let mut server = Server::on_a_port()
+        .env("AUTH_COOKIE", "session")
+        .started()
+        .await;
     let mut proxy = Recipe::of(kind).before(&server).await;
     let link = proxy.link().await;
     let mut stream = Stream::of(ask(&link, NOTIFICATIONS).await);
@@ -70,9 +96,12 @@ async fn no_token_is_logged_by_the_proxy(kind: Kind) {
     assert!(stream.next().await.is_err(), "the stream breaks off");
     ask(&link, NOTIFICATIONS).await;
     calls(&link).await;
-    let listener = tokio::net::TcpListener::bind(server.address()).await.unwrap();
-    let closing =
-        tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move { while listener.accept().await.is_ok() {} }));
+    let listener = tokio::net::TcpListener::bind(server.address())
+        .await
+        .unwrap();
+    let closing = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
+        while listener.accept().await.is_ok() {}
+    }));
     failing_calls(&link).await;
     drop((closing, link));
     proxy.stop().await;
@@ -85,7 +114,11 @@ async fn no_token_is_logged_by_the_proxy(kind: Kind) {
     }
     // A log that is empty has no token either.
     if kind != Kind::Traefik {
-        assert!(records.iter().any(|(_, text)| text.contains(NOTIFICATIONS)), "{}", proxy.said());
+        assert!(
+            records.iter().any(|(_, text)| text.contains(NOTIFICATIONS)),
+            "{}",
+            proxy.said()
+        );
     }
 }
 
@@ -108,10 +141,16 @@ async fn ask(link: &Link, path: &str) -> http::Response<hyper::body::Incoming> {
     try_to_ask(link, path).await.unwrap()
 }
 
-async fn try_to_ask(link: &Link, path: &str) -> hyper::Result<http::Response<hyper::body::Incoming>> {
+async fn try_to_ask(
+    link: &Link,
+    path: &str,
+) -> hyper::Result<http::Response<hyper::body::Incoming>> {
     let path = format!("{path}?token=secret-of-query&ticket=secret-of-ticket");
     // A demo token that is malformed makes its bearer anonymous.
-    let headers =
-        [EVENT_STREAM, ("authorization", "Bearer secret-of-bearer"), ("cookie", "session=secret-of-cookie; a=b")];
+    let headers = [
+        EVENT_STREAM,
+        ("authorization", "Bearer secret-of-bearer"),
+        ("cookie", "session=secret-of-cookie; a=b"),
+    ];
     link.send(Method::GET, &path, &headers, "").await
 }

@@ -1,4 +1,5 @@
-//! The proxy takes over a new configuration, the server is restarted, the server is upgraded: nobody loses an event.
+//! The proxy takes over a new configuration, the server is restarted, the server is upgraded:
+//! nobody loses an event.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -72,12 +73,15 @@ async fn a_reload_of_the_proxy_loses_nothing(kind: Kind) {
         let seen = reader.seen();
         assert_whole(&seen, last, "a reader");
         // Open streams are left to the processes, or the configuration, from before.
-        assert!(kind == Kind::Envoy || seen.opened == 1, "{kind:?} cut a stream");
+        assert!(
+            kind == Kind::Envoy || seen.opened == 1,
+            "{kind:?} cut a stream"
+        );
     }
 }
 
-/// The server opens its port itself, so for a moment there is none: publishers are refused and try again, and streams are told
-/// in band to come back.
+/// The server opens its port itself, so for a moment there is none: publishers are refused and try
+/// again, and streams are told in band to come back.
 async fn a_restart_of_the_server_loses_nothing(kind: Kind) {
     let mut server = Server::on_a_port().started().await;
     let proxy = Recipe::of(kind).before(&server).await;
@@ -93,15 +97,30 @@ async fn a_restart_of_the_server_loses_nothing(kind: Kind) {
     for reader in &readers {
         let seen = reader.seen();
         let in_band = seen.refused.iter().all(|why| why.starts_with("busy: "));
-        assert!(in_band, "a status is final for browsers: {:?}", seen.refused);
-        assert_whole(&Seen { refused: Vec::new(), ..seen }, last, "a reader");
+        assert!(
+            in_band,
+            "a status is final for browsers: {:?}",
+            seen.refused
+        );
+        assert_whole(
+            &Seen {
+                refused: Vec::new(),
+                ..seen
+            },
+            last,
+            "a reader",
+        );
     }
 }
 
-/// Another binary takes the place of the one that runs, on a socket that stays open: connections wait, and are answered. The
-/// proxy is told to let go of those that it keeps, for which a drain of no time has none.
+/// Another binary takes the place of the one that runs, on a socket that stays open: connections
+/// wait, and are answered. The proxy is told to let go of those that it keeps, for which a drain of
+/// no time has none.
 async fn no_call_is_refused_during_an_upgrade(kind: Kind) {
-    let mut server = Server::on_a_held_socket().env("DRAIN_SECONDS", "1").started().await;
+    let mut server = Server::on_a_held_socket()
+        .env("DRAIN_SECONDS", "1")
+        .started()
+        .await;
     let proxy = Recipe::of(kind).before(&server).await;
     let mut readers = readers(&proxy).await;
     let publisher = Publisher::start(&proxy, Refusal::Fails);
@@ -132,8 +151,8 @@ pub(crate) enum Refusal {
     IsTriedAgain,
 }
 
-/// Publishes numbers, one after the other, until it is told to stop. A publish that was not answered is sent again, with the
-/// same `Idempotency-Key`.
+/// Publishes numbers, one after the other, until it is told to stop. A publish that was not
+/// answered is sent again, with the same `Idempotency-Key`.
 pub(crate) struct Publisher {
     stop: watch::Sender<bool>,
     published: watch::Receiver<u64>,
@@ -161,24 +180,50 @@ pub(crate) struct Counts {
 
 impl Publisher {
     pub(crate) fn start(proxy: &Proxy, refusal: Refusal) -> Self {
-        Self::new(Where { address: proxy.address(), prefix: "", base: 0 }, refusal)
+        Self::new(
+            Where {
+                address: proxy.address(),
+                prefix: "",
+                base: 0,
+            },
+            refusal,
+        )
     }
 
     /// The same below a prefix.
     pub(crate) fn below(proxy: &Proxy, prefix: &'static str, refusal: Refusal) -> Self {
-        Self::new(Where { address: proxy.address(), prefix, base: 0 }, refusal)
+        Self::new(
+            Where {
+                address: proxy.address(),
+                prefix,
+                base: 0,
+            },
+            refusal,
+        )
     }
 
     /// The same with numbers that are so much higher, so that several may publish at once.
     pub(crate) fn from(proxy: &Proxy, base: u64, refusal: Refusal) -> Self {
-        Self::new(Where { address: proxy.address(), prefix: "", base }, refusal)
+        Self::new(
+            Where {
+                address: proxy.address(),
+                prefix: "",
+                base,
+            },
+            refusal,
+        )
     }
 
     fn new(place: Where, refusal: Refusal) -> Self {
         let (stop, stopped) = watch::channel(false);
         let (sender, published) = watch::channel(0);
-        let task = AbortOnDropHandle::new(tokio::spawn(publish_all(place, refusal, stopped, sender)));
-        Self { stop, published, task }
+        let task =
+            AbortOnDropHandle::new(tokio::spawn(publish_all(place, refusal, stopped, sender)));
+        Self {
+            stop,
+            published,
+            task,
+        }
     }
 
     /// The last number that was published.
@@ -187,7 +232,9 @@ impl Publisher {
     }
 
     pub(crate) async fn until(&self, number: u64) {
-        in_time(self.published.clone().wait_for(|last| *last >= number)).await.expect("it goes on publishing");
+        in_time(self.published.clone().wait_for(|last| *last >= number))
+            .await
+            .expect("it goes on publishing");
     }
 
     /// Stops. Returns the last number.

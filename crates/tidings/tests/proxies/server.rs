@@ -1,4 +1,5 @@
-//! The server behind the proxy: the real binary, on one port or one socket through all its ends and starts.
+//! The server behind the proxy: the real binary, on one port or one socket through all its ends and
+//! starts.
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
@@ -26,7 +27,8 @@ pub(crate) struct Server {
 enum Place {
     /// It opens the socket itself: while it is not there, connections are refused.
     Port(Port),
-    /// It is handed a socket that this process keeps, as systemd does: while it is not there, connections wait.
+    /// It is handed a socket that this process keeps, as systemd does: while it is not there,
+    /// connections wait.
     Held(TcpListener),
 }
 
@@ -49,8 +51,11 @@ impl Server {
             environment: Vec::new(),
             child: None,
         };
-        // As the configurations ask for. The end is quick; what it is by itself only makes tests longer.
-        server.env("TRUSTED_PROXIES", "127.0.0.1").env("DRAIN_SECONDS", "0")
+        // As the configurations ask for. The end is quick; what it is by itself only makes tests
+        // longer.
+        server
+            .env("TRUSTED_PROXIES", "127.0.0.1")
+            .env("DRAIN_SECONDS", "0")
     }
 
     pub(crate) fn env(mut self, name: &'static str, value: &str) -> Self {
@@ -76,26 +81,53 @@ impl Server {
         let mut command = match &self.place {
             Place::Port(port) => {
                 let mut command = Command::new(&self.binary);
-                command.args(["serve", "--host", "127.0.0.1", "--port", &port.number.to_string()]).stdin(Stdio::null());
+                command
+                    .args([
+                        "serve",
+                        "--host",
+                        "127.0.0.1",
+                        "--port",
+                        &port.number.to_string(),
+                    ])
+                    .stdin(Stdio::null());
                 command
             }
             // By the protocol of systemd (sd_listen_fds(3)): the first socket is descriptor 3.
             Place::Held(listener) => {
                 let mut command = Command::new("sh");
-                command.args(["-c", r#"exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec "$0" serve"#]);
-                command.arg(&self.binary).stdin(OwnedFd::from(listener.try_clone().unwrap()));
+                command.args([
+                    "-c",
+                    r#"exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec "$0" serve"#,
+                ]);
+                command
+                    .arg(&self.binary)
+                    .stdin(OwnedFd::from(listener.try_clone().unwrap()));
                 command
             }
         };
-        let said = File::options().create(true).append(true).open(self.said_in()).unwrap();
+        let said = File::options()
+            .create(true)
+            .append(true)
+            .open(self.said_in())
+            .unwrap();
         let before = self.said().matches("listening").count();
-        command.env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.current_dir(self.directory.path()).stdout(Stdio::null()).stderr(said).kill_on_drop(true);
+        command
+            .env_clear()
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+            .current_dir(self.directory.path())
+            .stdout(Stdio::null())
+            .stderr(said)
+            .kill_on_drop(true);
         self.child = Some(command.spawn().unwrap());
         in_time(async {
             while self.said().matches("listening").count() == before {
                 let ended = self.child.as_mut().unwrap().try_wait().unwrap();
-                assert!(ended.is_none(), "it ended before it listened: {}", self.said());
+                assert!(
+                    ended.is_none(),
+                    "it ended before it listened: {}",
+                    self.said()
+                );
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }
         })
@@ -119,9 +151,13 @@ impl Server {
     /// Puts another binary in the place of the one that ran, as an upgrade does; it is a copy.
     pub(crate) fn upgrade(&mut self) {
         let upgraded = self.directory.path().join("tidings-upgraded");
-        // Copied by another process: a descriptor of ours that is open for writing could be inherited by a child that another
-        // test starts at that moment, and Linux executes no file that anyone may still write (ETXTBSY).
-        let copied = std::process::Command::new("cp").arg(env!("CARGO_BIN_EXE_tidings")).arg(&upgraded).status();
+        // Copied by another process: a descriptor of ours that is open for writing could be
+        // inherited by a child that another test starts at that moment, and Linux executes no file
+        // that anyone may still write (ETXTBSY).
+        let copied = std::process::Command::new("cp")
+            .arg(env!("CARGO_BIN_EXE_tidings"))
+            .arg(&upgraded)
+            .status();
         assert!(copied.unwrap().success());
         self.binary = upgraded;
     }

@@ -67,18 +67,26 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-async fn tls(address: SocketAddr, from: IpAddr, protocol: &str) -> std::io::Result<TlsStream<TcpStream>> {
+async fn tls(
+    address: SocketAddr,
+    from: IpAddr,
+    protocol: &str,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let socket = TcpSocket::new_v4()?;
     socket.bind((from, 0).into())?;
     let tcp = socket.connect(address).await?;
     tcp.set_nodelay(true)?;
     let name = ServerName::try_from(NAME).unwrap();
-    TlsConnector::from(CERTIFICATE.client(protocol)).connect(name, tcp).await
+    TlsConnector::from(CERTIFICATE.client(protocol))
+        .connect(name, tcp)
+        .await
 }
 
 /// Whether somebody speaks TLS there, whatever comes after that.
 pub(crate) async fn answers(address: SocketAddr) -> std::io::Result<()> {
-    tls(address, Ipv4Addr::LOCALHOST.into(), "http/1.1").await.map(drop)
+    tls(address, Ipv4Addr::LOCALHOST.into(), "http/1.1")
+        .await
+        .map(drop)
 }
 
 impl Link {
@@ -87,24 +95,41 @@ impl Link {
         Self::try_to(address).await.unwrap()
     }
 
-    pub(crate) async fn try_to(address: SocketAddr) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+    pub(crate) async fn try_to(
+        address: SocketAddr,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         Self::from(Ipv4Addr::LOCALHOST.into(), address).await
     }
 
     /// Connects from an address of the loopback network.
-    pub(crate) async fn from(from: IpAddr, to: SocketAddr) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+    pub(crate) async fn from(
+        from: IpAddr,
+        to: SocketAddr,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let io = TokioIo::new(tls(to, from, "h2").await?);
         let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
         tokio::spawn(connection);
-        Ok(Self { sender: Sender::Http2(sender), port: to.port(), prefix: "" })
+        Ok(Self {
+            sender: Sender::Http2(sender),
+            port: to.port(),
+            prefix: "",
+        })
     }
 
     /// Connects over HTTP/1.1.
     pub(crate) async fn http1(to: SocketAddr) -> Self {
-        let io = TokioIo::new(tls(to, Ipv4Addr::LOCALHOST.into(), "http/1.1").await.unwrap());
+        let io = TokioIo::new(
+            tls(to, Ipv4Addr::LOCALHOST.into(), "http/1.1")
+                .await
+                .unwrap(),
+        );
         let (sender, connection) = http1::handshake(io).await.unwrap();
         tokio::spawn(connection);
-        Self { sender: Sender::Http1(Arc::new(Mutex::new(sender))), port: to.port(), prefix: "" }
+        Self {
+            sender: Sender::Http1(Arc::new(Mutex::new(sender))),
+            port: to.port(),
+            prefix: "",
+        }
     }
 
     /// Connects without TLS, as to the server itself.
@@ -112,7 +137,11 @@ impl Link {
         let io = TokioIo::new(TcpStream::connect(to).await.unwrap());
         let (sender, connection) = http1::handshake(io).await.unwrap();
         tokio::spawn(connection);
-        Self { sender: Sender::Http1(Arc::new(Mutex::new(sender))), port: to.port(), prefix: "" }
+        Self {
+            sender: Sender::Http1(Arc::new(Mutex::new(sender))),
+            port: to.port(),
+            prefix: "",
+        }
     }
 
     /// Has every path begin with `prefix`.
@@ -134,10 +163,16 @@ impl Link {
             Sender::Http2(_) => format!("https://{authority}{path}"),
             Sender::Http1(_) => path,
         };
-        let mut request = Request::builder().method(method).uri(uri).body(Full::new(body.into())).unwrap();
+        let mut request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .body(Full::new(body.into()))
+            .unwrap();
         for (name, value) in headers {
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
-            request.headers_mut().append(name, HeaderValue::from_str(value).unwrap());
+            request
+                .headers_mut()
+                .append(name, HeaderValue::from_str(value).unwrap());
         }
         match &self.sender {
             Sender::Http2(sender) => {
@@ -146,7 +181,9 @@ impl Link {
                 sender.send_request(request).await
             }
             Sender::Http1(sender) => {
-                request.headers_mut().insert(HOST, HeaderValue::from_str(&authority).unwrap());
+                request
+                    .headers_mut()
+                    .insert(HOST, HeaderValue::from_str(&authority).unwrap());
                 let mut sender = sender.lock().await;
                 sender.ready().await?;
                 sender.send_request(request).await
@@ -164,9 +201,16 @@ impl Link {
     ) -> Answer {
         let body = body.into();
         in_time(async {
-            let (head, body) = self.send(method, path, headers, body).await.unwrap().into_parts();
+            let (head, body) = self
+                .send(method, path, headers, body)
+                .await
+                .unwrap()
+                .into_parts();
             let body = body.collect().await.unwrap().to_bytes();
-            Answer { head, body: String::from_utf8_lossy(&body).into_owned() }
+            Answer {
+                head,
+                body: String::from_utf8_lossy(&body).into_owned(),
+            }
         })
         .await
     }
@@ -177,12 +221,23 @@ impl Link {
 
     /// The same as an admin.
     pub(crate) async fn get_as_admin(&self, path: &str) -> Value {
-        let answer = self.get(path, &[("authorization", &format!("Bearer {}", demo::TOKEN))]).await;
-        assert_eq!(answer.head.status, StatusCode::OK, "{path}: {}", answer.body);
+        let answer = self
+            .get(
+                path,
+                &[("authorization", &format!("Bearer {}", demo::TOKEN))],
+            )
+            .await;
+        assert_eq!(
+            answer.head.status,
+            StatusCode::OK,
+            "{path}: {}",
+            answer.body
+        );
         serde_json::from_str(&answer.body).unwrap()
     }
 
-    /// Publishes a notification to everybody. Returns the answer's status; an error where there was no answer.
+    /// Publishes a notification to everybody. Returns the answer's status; an error where there was
+    /// no answer.
     pub(crate) async fn publish(&self, number: u64) -> hyper::Result<StatusCode> {
         let authorization = format!("Bearer {}", demo::TOKEN);
         let key = format!("number-{number}");
@@ -192,7 +247,9 @@ impl Link {
             ("idempotency-key", &*key),
         ];
         let body = json!({"title": "number", "message": number.to_string()}).to_string();
-        let response = self.send(Method::POST, "/notifications/send", &headers, body).await?;
+        let response = self
+            .send(Method::POST, "/notifications/send", &headers, body)
+            .await?;
         let status = response.status();
         response.into_body().collect().await?;
         Ok(status)
@@ -205,9 +262,16 @@ impl Link {
             headers.push(("last-event-id", after));
         }
         let response = self.send(Method::GET, path, &headers, Bytes::new()).await;
-        let (head, body) = response.map_err(|error| format!("no answer: {error:?}"))?.into_parts();
-        let kind = head.headers.get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap().to_owned());
-        if head.status != StatusCode::OK || kind.is_none_or(|kind| !kind.starts_with("text/event-stream")) {
+        let (head, body) = response
+            .map_err(|error| format!("no answer: {error:?}"))?
+            .into_parts();
+        let kind = head
+            .headers
+            .get(CONTENT_TYPE)
+            .map(|kind| kind.to_str().unwrap().to_owned());
+        if head.status != StatusCode::OK
+            || kind.is_none_or(|kind| !kind.starts_with("text/event-stream"))
+        {
             return Err(head.status.to_string());
         }
         Ok(Stream::of(Response::from_parts(head, body)))
@@ -228,7 +292,12 @@ impl Link {
 impl Stream {
     pub(crate) fn of(answer: Response<Incoming>) -> Self {
         let (head, body) = answer.into_parts();
-        Self { head, body, decoder: Decoder::new(), waiting: VecDeque::new() }
+        Self {
+            head,
+            body,
+            decoder: Decoder::new(),
+            waiting: VecDeque::new(),
+        }
     }
 
     /// The next event, or how the stream ended. Dropped before it is ready, it has taken nothing.

@@ -25,8 +25,8 @@ pub(super) fn growth() -> Case {
     Case {
         name: "growth",
         title: "Growth: 1,000 × 30 a second and 15,000 × 2 a second".to_owned(),
-        about: "30,000 deliveries a second in both cases. With more streams, less of the state of each stays in \
-                the processor's caches."
+        about: "30,000 deliveries a second in both cases. With more streams, less of the state of \
+                each stays in the processor's caches."
             .to_owned(),
         rounds: SOME,
         rows: Contender::ALL.into_iter().flat_map(of).collect(),

@@ -23,26 +23,46 @@ pub(super) fn publish() -> Case {
         ..Load::default()
     };
     let (one, many) = (load(1), load(32));
-    let rows = [Contender::Tidings, Contender::Nchan].into_iter().flat_map(|contender| {
-        let demo = [(DEMO, one), (DEMO_MANY, many)].map(|(variant, load)| Row::new(contender, load).variant(variant));
-        let hs256 = [(HS256, one), (HS256_MANY, many)]
-            .map(|(variant, load)| Row::new(contender, load).variant(variant).access(Access::Hs256));
-        demo.into_iter().chain(contender.is_tidings().then_some(hs256).into_iter().flatten())
-    });
+    let rows = [Contender::Tidings, Contender::Nchan]
+        .into_iter()
+        .flat_map(|contender| {
+            let demo = [(DEMO, one), (DEMO_MANY, many)]
+                .map(|(variant, load)| Row::new(contender, load).variant(variant));
+            let hs256 = [(HS256, one), (HS256_MANY, many)].map(|(variant, load)| {
+                Row::new(contender, load)
+                    .variant(variant)
+                    .access(Access::Hs256)
+            });
+            demo.into_iter().chain(
+                contender
+                    .is_tidings()
+                    .then_some(hs256)
+                    .into_iter()
+                    .flatten(),
+            )
+        });
     Case {
         name: "publish",
         title: "A publish without subscribers".to_owned(),
-        about: "One publisher with one connection publishes for 4 s, with one publish in flight or with 32; the \
-                only open stream has other topics. Tidings verifies the token, validates the body and appends to \
-                its journal, in memory; nchan stores the message and checks nothing."
+        about: "One publisher with one connection publishes for 4 s, with one publish in flight \
+                or with 32; the only open stream has other topics. Tidings verifies the token, \
+                validates the body and appends to its journal, in memory; nchan stores the \
+                message and checks nothing."
             .to_owned(),
         rounds: SOME,
         rows: rows.collect(),
         columns: vec![
             Column::measured(CPU, 1, |report| report.publishes.cpu_micros),
-            Column::minus(CHECK, 1, CPU, Against::Variants(&[(HS256, DEMO), (HS256_MANY, DEMO_MANY)])),
+            Column::minus(
+                CHECK,
+                1,
+                CPU,
+                Against::Variants(&[(HS256, DEMO), (HS256_MANY, DEMO_MANY)]),
+            ),
             Column::times("CPU × nchan", CPU, NCHAN),
-            Column::measured("publishes a second", 0, |report| report.publishes.per_second),
+            Column::measured("publishes a second", 0, |report| {
+                report.publishes.per_second
+            }),
         ],
         goals: vec![
             Goal::new(
@@ -51,7 +71,12 @@ pub(super) fn publish() -> Case {
                 Bound::AtMost(25.0),
             )
             .variant(HS256),
-            Goal::new("of which the check of the token at most 8 µs", CHECK, Bound::AtMost(8.0)).variant(HS256),
+            Goal::new(
+                "of which the check of the token at most 8 µs",
+                CHECK,
+                Bound::AtMost(8.0),
+            )
+            .variant(HS256),
         ],
     }
 }

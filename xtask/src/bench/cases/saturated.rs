@@ -19,24 +19,29 @@ pub(super) fn saturated() -> Case {
     Case {
         name: "saturated",
         title: "1,000 streams, saturated".to_owned(),
-        about: "One publisher with one connection publishes for 5 s, with 32 publishes in flight. A server that \
-                falls behind may write several events at once, without which more than a third of a million \
-                deliveries a second are impossible; a server that drops events for slow readers does not deliver \
-                all."
+        about: "One publisher with one connection publishes for 5 s, with 32 publishes in flight. \
+                A server that falls behind may write several events at once, without which more \
+                than a third of a million deliveries a second are impossible; a server that drops \
+                events for slow readers does not deliver all."
             .to_owned(),
         rounds: SOME,
         rows: Row::of_all(load),
         columns: vec![
-            Column::measured(DELIVERIES, 2, |report| Some(report.deliveries.per_second? / 1e6)),
+            Column::measured(DELIVERIES, 2, |report| {
+                Some(report.deliveries.per_second? / 1e6)
+            }),
             Column::times("× floor", DELIVERIES, FLOOR),
             Column::times("× nchan", DELIVERIES, NCHAN),
             columns::cpu(),
-            Column::measured("publishes a second", 0, |report| report.publishes.per_second),
+            Column::measured("publishes a second", 0, |report| {
+                report.publishes.per_second
+            }),
             columns::p99(),
             columns::arrived(),
         ],
         goals: vec![Goal::new(
-            "deliveries a second on one core, 1,000 streams, saturated: at least 3 million (the aim is 4)",
+            "deliveries a second on one core, 1,000 streams, saturated: at least 3 million (the \
+             aim is 4)",
             DELIVERIES,
             Bound::AtLeast(3.0),
         )],

@@ -24,13 +24,17 @@ pub(crate) fn second_generator(program: &Path) -> Case {
         (LARGE, TEN_THOUSAND, Generator::Ours),
         (LARGE_SECOND, TEN_THOUSAND, second),
     ];
-    let row = |(variant, load, generator)| Row { generator, ..Row::new(Contender::Tidings, load).variant(variant) };
-    let agree = |text, column, variant| Goal::new(text, column, Bound::Within(0.9..=1.1)).variant(variant);
+    let row = |(variant, load, generator)| Row {
+        generator,
+        ..Row::new(Contender::Tidings, load).variant(variant)
+    };
+    let agree =
+        |text, column, variant| Goal::new(text, column, Bound::Within(0.9..=1.1)).variant(variant);
     Case {
         name: NAME,
         title: "A second load generator".to_owned(),
-        about: "The two main cases, measured by `tidings bench` and by an independent program that shares no \
-                code with it."
+        about: "The two main cases, measured by `tidings bench` and by an independent program \
+                that shares no code with it."
             .to_owned(),
         rounds: SOME,
         rows: rows.into_iter().map(row).collect(),
@@ -43,10 +47,26 @@ pub(crate) fn second_generator(program: &Path) -> Case {
             columns::arrived(),
         ],
         goals: vec![
-            agree("both generators agree within 10 %: CPU, 1,000 × 50/s", CPU_TO_OURS, SMALL_SECOND),
-            agree("both generators agree within 10 %: CPU, 10,000 × 5/s", CPU_TO_OURS, LARGE_SECOND),
-            agree("both generators agree within 10 %: p99, 1,000 × 50/s", P99_TO_OURS, SMALL_SECOND),
-            agree("both generators agree within 10 %: p99, 10,000 × 5/s", P99_TO_OURS, LARGE_SECOND),
+            agree(
+                "both generators agree within 10 %: CPU, 1,000 × 50/s",
+                CPU_TO_OURS,
+                SMALL_SECOND,
+            ),
+            agree(
+                "both generators agree within 10 %: CPU, 10,000 × 5/s",
+                CPU_TO_OURS,
+                LARGE_SECOND,
+            ),
+            agree(
+                "both generators agree within 10 %: p99, 1,000 × 50/s",
+                P99_TO_OURS,
+                SMALL_SECOND,
+            ),
+            agree(
+                "both generators agree within 10 %: p99, 10,000 × 5/s",
+                P99_TO_OURS,
+                LARGE_SECOND,
+            ),
         ],
     }
 }

@@ -21,18 +21,24 @@ pub(super) fn targeted() -> Case {
         ..Load::default()
     };
     let of = |contender| {
-        [(ALONE, load(2)), (CROWD, load(15_001))]
-            .map(|(variant, load)| Row::new(contender, load).variant(variant).access(Access::EachAnother))
+        [(ALONE, load(2)), (CROWD, load(15_001))].map(|(variant, load)| {
+            Row::new(contender, load)
+                .variant(variant)
+                .access(Access::EachAnother)
+        })
     };
     Case {
         name: "targeted",
         title: "A notification to one user".to_owned(),
-        about: "Every stream has its own user, and each publish goes to one of them, one after the other for 5 \
-                s. CPU includes the call and its delivery. Only Tidings is measured, because the other servers \
-                have no users."
+        about: "Every stream has its own user, and each publish goes to one of them, one after \
+                the other for 5 s. CPU includes the call and its delivery. Only Tidings is \
+                measured, because the other servers have no users."
             .to_owned(),
         rounds: SOME,
-        rows: [Contender::Tidings, Contender::Hyper].into_iter().flat_map(of).collect(),
+        rows: [Contender::Tidings, Contender::Hyper]
+            .into_iter()
+            .flat_map(of)
+            .collect(),
         columns: vec![
             Column::measured(CPU, 1, |report| report.publishes.cpu_micros),
             Column::times(GROWTH, CPU, Against::Variants(&[(CROWD, ALONE)])),

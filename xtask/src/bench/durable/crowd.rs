@@ -37,18 +37,30 @@ const MEMORY: &str = "memory above idle, MiB";
 const RATIO: &str = "p99 ÷ usual";
 
 pub(super) async fn measure(extent: Extent) -> Result<Section> {
-    let goal = |text, row, column, bound| Goal { text, row, column, bound };
+    let goal = |text, row, column, bound| Goal {
+        text,
+        row,
+        column,
+        bound,
+    };
     let mut sheet = Sheet {
         case: NAME,
         title: "10,000 clients come back after a restart",
-        about: "The log on disk has 100 rooms with 100 messages each. The server is restarted, and 100 clients \
-                of each room reconnect with an id before all of them, 512 at a time. A client has caught up when \
-                it has received all 100. The 1,000 others follow notifications, 50 a second for as long as the \
-                crowd needs; latency is measured from just before a publish is sent, so it includes the time of \
-                the disk. The p99 of about sixty events is the slowest of them, so there are at least five \
-                rounds. Both loads share one core, and the server has the other. Memory is the maximum of the \
-                server (RSS), minus its memory before.",
-        columns: vec![(TIME, 2), (MEMORY, 1), ("p50, ms", 1), ("p99, ms", 1), (RATIO, 2)],
+        about: "The log on disk has 100 rooms with 100 messages each. The server is restarted, \
+                and 100 clients of each room reconnect with an id before all of them, 512 at a \
+                time. A client has caught up when it has received all 100. The 1,000 others \
+                follow notifications, 50 a second for as long as the crowd needs; latency is \
+                measured from just before a publish is sent, so it includes the time of the disk. \
+                The p99 of about sixty events is the slowest of them, so there are at least five \
+                rounds. Both loads share one core, and the server has the other. Memory is the \
+                maximum of the server (RSS), minus its memory before.",
+        columns: vec![
+            (TIME, 2),
+            (MEMORY, 1),
+            ("p50, ms", 1),
+            ("p99, ms", 1),
+            (RATIO, 2),
+        ],
         rows: Vec::new(),
         goals: vec![
             goal(
@@ -57,12 +69,25 @@ pub(super) async fn measure(extent: Extent) -> Result<Section> {
                 TIME,
                 Bound::AtMost(10.0),
             ),
-            goal("meanwhile at most 100 MiB above idle", BOTH, MEMORY, Bound::AtMost(100.0)),
-            goal("live delivery to 1,000 others meanwhile at most 2 × its usual p99", BOTH, RATIO, Bound::AtMost(2.0)),
+            goal(
+                "meanwhile at most 100 MiB above idle",
+                BOTH,
+                MEMORY,
+                Bound::AtMost(100.0),
+            ),
+            goal(
+                "live delivery to 1,000 others meanwhile at most 2 × its usual p99",
+                BOTH,
+                RATIO,
+                Bound::AtMost(2.0),
+            ),
         ],
     };
-    let (clients, rounds) =
-        if extent.quick { (1_000, extent.rounds) } else { (CLIENTS, extent.rounds.max(MIN_ROUNDS)) };
+    let (clients, rounds) = if extent.quick {
+        (1_000, extent.rounds)
+    } else {
+        (CLIENTS, extent.rounds.max(MIN_ROUNDS))
+    };
     for round in 1..=rounds {
         eprintln!("bench: {NAME}, round {round} of {rounds}");
         let data = directory()?;
@@ -76,17 +101,39 @@ pub(super) async fn measure(extent: Extent) -> Result<Section> {
 
         let server = start(disk()).await?;
         let alone = come_back(&server, clients, &cursor).await?;
-        sheet.note(ALONE, &[Some(alone.seconds), Some(alone.memory / MIB), None, None, None]);
+        sheet.note(
+            ALONE,
+            &[
+                Some(alone.seconds),
+                Some(alone.memory / MIB),
+                None,
+                None,
+                None,
+            ],
+        );
         drop(server);
 
-        let (seconds, load) =
-            (alone.seconds.max(1.0), Load { connections: 1_000, rate: 50, pipeline: 4, ..Load::default() });
-        let load = Load { duration: Duration::from_secs_f64(seconds), ..load };
+        let (seconds, load) = (
+            alone.seconds.max(1.0),
+            Load {
+                connections: 1_000,
+                rate: 50,
+                pipeline: 4,
+                ..Load::default()
+            },
+        );
+        let load = Load {
+            duration: Duration::from_secs_f64(seconds),
+            ..load
+        };
         let ms = |micros: Option<f64>| Some(micros? / 1_000.0);
         let server = start(disk()).await?;
         let to = Contender::Tidings.endpoints(server.port(), Access::Demo)?;
         let usual = others(&load, &to, &server).await?.latency_micros;
-        sheet.note(USUAL, &[None, None, ms(usual.p50), ms(usual.p99), Some(1.0)]);
+        sheet.note(
+            USUAL,
+            &[None, None, ms(usual.p50), ms(usual.p99), Some(1.0)],
+        );
         drop(server);
 
         let server = start(disk()).await?;
@@ -99,13 +146,17 @@ pub(super) async fn measure(extent: Extent) -> Result<Section> {
         let found = report.latency_micros;
         let ratio = found.p99.zip(usual.p99).map(|(own, usual)| own / usual);
         let crowd = [Some(crowd.seconds), Some(crowd.memory / MIB)];
-        sheet.note(BOTH, &[crowd[0], crowd[1], ms(found.p50), ms(found.p99), ratio]);
+        sheet.note(
+            BOTH,
+            &[crowd[0], crowd[1], ms(found.p50), ms(found.p99), ratio],
+        );
     }
     sheet.finish(rounds)
 }
 
 async fn others(load: &Load, to: &Endpoints, server: &Running) -> Result<Report> {
-    load.run(Contender::Tidings, Access::Demo, to, &server.pids()?).await
+    load.run(Contender::Tidings, Access::Demo, to, &server.pids()?)
+        .await
 }
 
 /// How a crowd reconnected: the time in seconds, and the maximum memory of the server above its
@@ -134,17 +185,26 @@ async fn until_open(server: &Running, streams: u64) -> Result<()> {
     let ask = async {
         loop {
             let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port())).await?;
-            socket.write_all(b"GET /system/stats HTTP/1.0\r\nHost: localhost\r\n\r\n").await?;
+            socket
+                .write_all(b"GET /system/stats HTTP/1.0\r\nHost: localhost\r\n\r\n")
+                .await?;
             let mut answer = String::new();
             socket.read_to_string(&mut answer).await?;
             let open = answer
                 .split_once(r#""totalConnections":"#)
-                .and_then(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u64>().ok());
+                .and_then(|(_, rest)| {
+                    rest.split(|c: char| !c.is_ascii_digit())
+                        .next()?
+                        .parse::<u64>()
+                        .ok()
+                });
             if open.is_some_and(|open| open >= streams) {
                 return Ok::<_, anyhow::Error>(());
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }
     };
-    timeout(TIMEOUT, ask).await.context("the other streams did not open")?
+    timeout(TIMEOUT, ask)
+        .await
+        .context("the other streams did not open")?
 }

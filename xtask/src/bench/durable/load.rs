@@ -36,14 +36,31 @@ pub(super) struct Returned {
 }
 
 /// Publishes notifications for `time`, with one request in flight on each connection.
-pub(super) async fn publish(server: &Running, connections: usize, time: Duration) -> Result<Published> {
+pub(super) async fn publish(
+    server: &Running,
+    connections: usize,
+    time: Duration,
+) -> Result<Published> {
     let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    run(server, json!({ "task": "publish", "connections": connections, "millis": millis })).await
+    run(
+        server,
+        json!({ "task": "publish", "connections": connections, "millis": millis }),
+    )
+    .await
 }
 
 /// Publishes `messages` messages to each of `rooms` rooms.
-pub(super) async fn fill(server: &Running, connections: usize, rooms: usize, messages: usize) -> Result<Published> {
-    run(server, json!({ "task": "fill", "connections": connections, "rooms": rooms, "messages": messages })).await
+pub(super) async fn fill(
+    server: &Running,
+    connections: usize,
+    rooms: usize,
+    messages: usize,
+) -> Result<Published> {
+    run(
+        server,
+        json!({ "task": "fill", "connections": connections, "rooms": rooms, "messages": messages }),
+    )
+    .await
 }
 
 /// Lets `clients` clients of `rooms` rooms reconnect with the same id, and read `messages` messages
@@ -63,7 +80,11 @@ pub(super) async fn come_back(
 
 async fn run<T: for<'a> Deserialize<'a>>(server: &Running, mut task: Value) -> Result<T> {
     task["port"] = json!(server.port());
-    task["token"] = json!(Contender::Tidings.endpoints(server.port(), Access::Demo)?.token);
+    task["token"] = json!(
+        Contender::Tidings
+            .endpoints(server.port(), Access::Demo)?
+            .token
+    );
     let mut command = contender::built("bench-crowd")?;
     command.arg(task.to_string());
     let printed = output(&command, TIMEOUT).await?;
@@ -72,15 +93,29 @@ async fn run<T: for<'a> Deserialize<'a>>(server: &Running, mut task: Value) -> R
 
 /// Returns the id of the server's process.
 pub(super) fn pid(server: &Running) -> Result<u32> {
-    server.pids()?.first().copied().context("the server has a process")
+    server
+        .pids()?
+        .first()
+        .copied()
+        .context("the server has a process")
 }
 
 /// Returns the CPU time that a process has used. The kernel counts in hundredths of a second.
 pub(super) fn cpu(pid: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name, in parentheses, may contain any character.
-    let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |nth: usize| fields.get(nth).and_then(|ticks| ticks.parse::<u64>().ok()).unwrap_or_default();
+    let fields: Vec<_> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    let ticks = |nth: usize| {
+        fields
+            .get(nth)
+            .and_then(|ticks| ticks.parse::<u64>().ok())
+            .unwrap_or_default()
+    };
     Ok(Duration::from_millis((ticks(11) + ticks(12)) * 10))
 }
 
@@ -90,7 +125,13 @@ pub(super) fn cpu(pid: u32) -> Result<Duration> {
 #[expect(clippy::cast_precision_loss, reason = "shown in MiB with one decimal")]
 pub(super) fn memory(pid: u32) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let kib =
-        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().split(' ').next()?.parse::<u64>().ok());
+    let kib = status.lines().find_map(|line| {
+        line.strip_prefix("VmRSS:")?
+            .trim()
+            .split(' ')
+            .next()?
+            .parse::<u64>()
+            .ok()
+    });
     Ok(kib.context("status has no VmRSS")? as f64 * 1_024.0)
 }

@@ -22,11 +22,17 @@ pub(super) async fn measure(extent: Extent) -> Result<Section> {
     let mut sheet = Sheet {
         case: NAME,
         title: "Durable publishes",
-        about: "64 connections publish for 5 s, each with one publish in flight. No stream follows the topics. \
-                With `JOURNAL_SYNC=always` an answer waits until the event is on the device. The load generator, \
-                `bench-crowd`, has core 1. The server has core 0, or both cores, one of them shared with the \
-                load: then the thread of the log does not have to wait for those that serve clients.",
-        columns: vec![(RATE, 0), ("p50, ms", 2), ("p99, ms", 2), ("CPU per publish, µs", 1)],
+        about: "64 connections publish for 5 s, each with one publish in flight. No stream \
+                follows the topics. With `JOURNAL_SYNC=always` an answer waits until the event is \
+                on the device. The load generator, `bench-crowd`, has core 1. The server has core \
+                0, or both cores, one of them shared with the load: then the thread of the log \
+                does not have to wait for those that serve clients.",
+        columns: vec![
+            (RATE, 0),
+            ("p50, ms", 2),
+            ("p99, ms", 2),
+            ("CPU per publish, µs", 1),
+        ],
         rows: Vec::new(),
         goals: vec![Goal {
             text: "durable publishes over HTTP from 64 connections, at least 20,000 a second",
@@ -45,15 +51,33 @@ pub(super) async fn measure(extent: Extent) -> Result<Section> {
                 INTERVAL => Log::Disk(data.path(), "interval:100ms"),
                 _ => Log::Disk(data.path(), "always"),
             };
-            let server = start_on(if matches!(row, PINNED | MEMORY_PINNED) { CORE } else { BOTH }, log).await?;
+            let server = start_on(
+                if matches!(row, PINNED | MEMORY_PINNED) {
+                    CORE
+                } else {
+                    BOTH
+                },
+                log,
+            )
+            .await?;
             let pid = load::pid(&server)?;
             let before = load::cpu(pid)?;
-            let Published { answered, seconds, p50_micros, p99_micros, .. } =
-                load::publish(&server, CONNECTIONS, duration).await?;
+            let Published {
+                answered,
+                seconds,
+                p50_micros,
+                p99_micros,
+                ..
+            } = load::publish(&server, CONNECTIONS, duration).await?;
             let used = load::cpu(pid)?.saturating_sub(before).as_secs_f64();
             #[expect(clippy::cast_precision_loss, reason = "figures for people")]
             let answered = answered as f64;
-            let cells = [answered / seconds, p50_micros / 1_000.0, p99_micros / 1_000.0, used * 1e6 / answered];
+            let cells = [
+                answered / seconds,
+                p50_micros / 1_000.0,
+                p99_micros / 1_000.0,
+                used * 1e6 / answered,
+            ];
             sheet.note(row, &cells.map(Some));
         }
     }

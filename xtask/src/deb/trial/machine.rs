@@ -94,10 +94,18 @@ impl Machine {
         requirements::ensure(&[requirements::DEBOOTSTRAP])?;
         let (base, top) = (base()?, tempfile::tempdir()?);
         let mut command = Command::new("sh");
-        command.args(["-c", ENTER, "sh", BOOT, "sh"]).arg(&base).arg(top.path()).stdin(Stdio::null());
+        command
+            .args(["-c", ENTER, "sh", BOOT, "sh"])
+            .arg(&base)
+            .arg(top.path())
+            .stdin(Stdio::null());
         let mut unshare = command.spawn().context("sh did not start")?;
         let first = first_child(&mut unshare)?;
-        let machine = Self { unshare, first, _top: top };
+        let machine = Self {
+            unshare,
+            first,
+            _top: top,
+        };
         machine.until_booted()?;
         Ok(machine)
     }
@@ -122,22 +130,39 @@ impl Machine {
 
     /// Writes a file in the machine.
     pub(super) fn write(&self, content: &[u8], to: &str) -> Result<()> {
-        let mut writing = self.command(&format!("cat >{to}")).stdin(Stdio::piped()).spawn()?;
-        writing.stdin.take().context("there is an input")?.write_all(content)?;
+        let mut writing = self
+            .command(&format!("cat >{to}"))
+            .stdin(Stdio::piped())
+            .spawn()?;
+        writing
+            .stdin
+            .take()
+            .context("there is an input")?
+            .write_all(content)?;
         ensure!(writing.wait()?.success(), "{to} was not written");
         Ok(())
     }
 
     /// Returns the latest log messages of its systemd and the server.
     pub(super) fn log(&self) -> String {
-        self.run("journalctl --no-pager --lines 40").unwrap_or_else(|error| error.to_string())
+        self.run("journalctl --no-pager --lines 40")
+            .unwrap_or_else(|error| error.to_string())
     }
 
     fn command(&self, line: &str) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--target={}", self.first));
-        command.args(["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd", "--"]);
-        command.args(["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "bash", "-c", line]);
+        command.args([
+            "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd", "--",
+        ]);
+        command.args([
+            "env",
+            "-i",
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+            "bash",
+            "-c",
+            line,
+        ]);
         command
     }
 
@@ -146,11 +171,16 @@ impl Machine {
         loop {
             // `degraded` means that some units have failed. A machine without devices can do
             // without them.
-            let state = self.run("systemctl is-system-running || true").unwrap_or_default();
+            let state = self
+                .run("systemctl is-system-running || true")
+                .unwrap_or_default();
             if matches!(state.as_str(), "running" | "degraded") {
                 return Ok(());
             }
-            ensure!(begun.elapsed() < TIMEOUT, "its systemd did not start: {state}");
+            ensure!(
+                begun.elapsed() < TIMEOUT,
+                "its systemd did not start: {state}"
+            );
             thread::sleep(Duration::from_millis(100));
         }
     }
@@ -161,7 +191,12 @@ impl Drop for Machine {
         // Its first process dies with `unshare`, and all other processes die with the first.
         let _ = self.unshare.kill();
         let _ = self.unshare.wait();
-        let _ = process::ask(Command::new("sh").args(["-c", LEAVE, "sh", &self.unshare.id().to_string()]));
+        let _ = process::ask(Command::new("sh").args([
+            "-c",
+            LEAVE,
+            "sh",
+            &self.unshare.id().to_string(),
+        ]));
     }
 }
 
@@ -185,14 +220,18 @@ fn first_child(unshare: &mut Child) -> Result<u32> {
     let begun = tokio::time::Instant::now();
     let ours = fs::read_link("/proc/self/ns/pid")?;
     // Processes that the shell started earlier are in the host's namespace.
-    let is_first =
-        |child: &&str| fs::read_link(format!("/proc/{child}/ns/pid")).is_ok_and(|namespace| namespace != ours);
+    let is_first = |child: &&str| {
+        fs::read_link(format!("/proc/{child}/ns/pid")).is_ok_and(|namespace| namespace != ours)
+    };
     loop {
         let children = fs::read_to_string(&path).unwrap_or_default();
         if let Some(first) = children.split_whitespace().find(is_first) {
             return Ok(first.parse()?);
         }
-        ensure!(unshare.try_wait()?.is_none() && begun.elapsed() < TIMEOUT, "unshare started nothing");
+        ensure!(
+            unshare.try_wait()?.is_none() && begun.elapsed() < TIMEOUT,
+            "unshare started nothing"
+        );
         thread::sleep(Duration::from_millis(10));
     }
 }
@@ -210,7 +249,14 @@ fn base() -> Result<PathBuf> {
             fs::remove_dir_all(&folder)?;
         }
         let mut command = Command::new("debootstrap");
-        command.args(["--variant=minbase", &format!("--include={PACKAGES}"), &release]).arg(&folder).arg(mirror);
+        command
+            .args([
+                "--variant=minbase",
+                &format!("--include={PACKAGES}"),
+                &release,
+            ])
+            .arg(&folder)
+            .arg(mirror);
         command.env("PATH", image::with_system_programs()?);
         process::run(&mut command)?;
         stamp.write()?;

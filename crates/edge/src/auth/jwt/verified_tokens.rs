@@ -40,7 +40,11 @@ pub(super) fn digest_of(token: &str) -> Digest {
 
 impl VerifiedTokens {
     pub(super) fn new() -> Self {
-        Self(Cache::with_weighter(ESTIMATED_TOKENS, MAX_BYTES, ByteWeighter))
+        Self(Cache::with_weighter(
+            ESTIMATED_TOKENS,
+            MAX_BYTES,
+            ByteWeighter,
+        ))
     }
 
     /// Returns the claims of a token that was verified before.
@@ -64,9 +68,14 @@ impl Weighter<Digest, Arc<VerifiedClaims>> for ByteWeighter {
         /// The bytes of the digest, of the cache's own fields, and of what the allocator rounds up.
         const ENTRY: usize = 128;
         let identity = &claimed.identity;
-        let roles: usize = identity.roles.iter().map(|role| size_of::<String>() + role.len()).sum();
-        let texts =
-            identity.id.as_str().len() + identity.username.len() + identity.email.as_ref().map_or(0, String::len);
+        let roles: usize = identity
+            .roles
+            .iter()
+            .map(|role| size_of::<String>() + role.len())
+            .sum();
+        let texts = identity.id.as_str().len()
+            + identity.username.len()
+            + identity.email.as_ref().map_or(0, String::len);
         (ENTRY + size_of::<VerifiedClaims>() + texts + roles) as u64
     }
 }
@@ -82,7 +91,10 @@ mod tests {
         let roles: Vec<_> = (0..roles).map(|nth| format!("role {nth}")).collect();
         let id = UserId::parse("u1").unwrap();
         let identity = Identity::verified(id, None, None, roles.iter().map(String::as_str), None);
-        Arc::new(VerifiedClaims { identity, valid_from: None })
+        Arc::new(VerifiedClaims {
+            identity,
+            valid_from: None,
+        })
     }
 
     #[test]
@@ -93,13 +105,24 @@ mod tests {
             let claimed = claimed(roles);
             for nth in 0..20_000 {
                 tokens.put(digest_of(&format!("{roles} {nth}")), claimed.clone());
-                assert!(tokens.get(&digest_of("0 0")).is_some(), "forgotten after {nth}");
+                assert!(
+                    tokens.get(&digest_of("0 0")).is_some(),
+                    "forgotten after {nth}"
+                );
                 if nth == 10_000 {
                     tokens.put(late, claimed.clone());
                 }
-                assert_eq!(tokens.get(&late).is_some(), roles > 0 || nth >= 10_000, "after {nth}");
+                assert_eq!(
+                    tokens.get(&late).is_some(),
+                    roles > 0 || nth >= 10_000,
+                    "after {nth}"
+                );
             }
-            assert!(tokens.0.weight() <= MAX_BYTES, "{} bytes", tokens.0.weight());
+            assert!(
+                tokens.0.weight() <= MAX_BYTES,
+                "{} bytes",
+                tokens.0.weight()
+            );
             assert!(tokens.len() > 100, "{}", tokens.len());
         }
     }

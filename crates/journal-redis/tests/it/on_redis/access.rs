@@ -6,11 +6,13 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tidings_journal_redis::{Options, Promise, Redis, Whereabouts};
 use tidings_journal_shared::broker::{Broker as _, Failure, Mark};
 
-use crate::support::{Server, append, free_port, group, groups, next_groups, open, opening, options, redis};
+use crate::support::{
+    Server, append, free_port, group, groups, next_groups, open, opening, options, redis,
+};
 
 /// What a user needs, and nothing else. The documentation of operators says the same.
-const RIGHTS: &str = "~{tidings}:* +evalsha +script|load +info +hmget +hset +del +unlink +exists +persist +time \
-                      +xadd +xread +xrange +xrevrange +xtrim +get +set +wait";
+const RIGHTS: &str = "~{tidings}:* +evalsha +script|load +info +hmget +hset +del +unlink +exists \
+                      +persist +time +xadd +xread +xrange +xrevrange +xtrim +get +set +wait";
 
 #[tokio::test]
 async fn a_user_without_config_suffices() {
@@ -28,16 +30,29 @@ async fn a_user_without_config_suffices() {
         let snapshot = tidings_journal_shared::broker::SnapshotId(format!("{}{name}", snapshot.0));
         redis.write_chunk(&snapshot, 0, "s".into()).await.unwrap();
         let (expected, trimmed) = (Mark(expected), Mark(expected + 1));
-        let commit =
-            tidings_journal_shared::broker::Commit { epoch, snapshot, chunks: 1, taken_at: Mark(2), expected, trimmed };
-        assert_eq!(redis.commit(&commit).await, Ok(expected.0 < 2), "the log has two groups");
+        let commit = tidings_journal_shared::broker::Commit {
+            epoch,
+            snapshot,
+            chunks: 1,
+            taken_at: Mark(2),
+            expected,
+            trimmed,
+        };
+        assert_eq!(
+            redis.commit(&commit).await,
+            Ok(expected.0 < 2),
+            "the log has two groups"
+        );
     }
     assert_eq!(groups(&redis, Mark(2)).await.len(), 0);
 
     let mut strict = options(&url);
     strict.sync = Promise::Always;
     let failure = Redis::new(strict).open(&opening()).await.unwrap_err();
-    assert!(matches!(&failure, Failure::Unusable(text) if text.contains("JOURNAL_SYNC=always")), "{failure}");
+    assert!(
+        matches!(&failure, Failure::Unusable(text) if text.contains("JOURNAL_SYNC=always")),
+        "{failure}"
+    );
 }
 
 #[tokio::test]
@@ -49,11 +64,18 @@ async fn a_login_that_is_refused_is_said_without_the_password() {
         let Failure::Unusable(text) = &failure else {
             panic!("{failure:?}");
         };
-        assert!(text.contains("REDIS_URL") && !text.contains("wrong-secret"), "{text}");
+        assert!(
+            text.contains("REDIS_URL") && !text.contains("wrong-secret"),
+            "{text}"
+        );
     }
     let good = format!("redis://:right@127.0.0.1:{}", server.port());
     open(&redis(&good)).await;
-    assert!(!format!("{:?}", options(&good)).contains("right"), "{:?}", options(&good));
+    assert!(
+        !format!("{:?}", options(&good)).contains("right"),
+        "{:?}",
+        options(&good)
+    );
 }
 
 /// Too many clients is no wrong login, though the server says it in answer to one.
@@ -76,7 +98,10 @@ async fn a_server_with_too_many_clients_is_in_doubt() {
 async fn a_database_of_its_own_is_selected() {
     let server = Server::start();
     open(&redis(&format!("{}/3", server.url()))).await;
-    assert_eq!(server.command(&["EXISTS", "{tidings}:log"]).await, redis::Value::Int(0));
+    assert_eq!(
+        server.command(&["EXISTS", "{tidings}:log"]).await,
+        redis::Value::Int(0)
+    );
     assert!(server.info("db3").await.is_some());
 }
 
@@ -94,14 +119,20 @@ async fn a_unix_socket_is_a_server_too() {
 async fn a_server_that_would_evict_the_log_is_refused() {
     let server = Server::with("maxmemory-policy allkeys-lru");
     let failure = redis(&server.url()).open(&opening()).await.unwrap_err();
-    assert!(matches!(&failure, Failure::Unusable(text) if text.contains("noeviction")), "{failure}");
+    assert!(
+        matches!(&failure, Failure::Unusable(text) if text.contains("noeviction")),
+        "{failure}"
+    );
 }
 
 #[tokio::test]
 async fn a_cluster_is_refused_with_the_reason() {
     let server = Server::with("cluster-enabled yes");
     let failure = redis(&server.url()).open(&opening()).await.unwrap_err();
-    assert!(matches!(&failure, Failure::Unusable(text) if text.contains("cluster mode")), "{failure}");
+    assert!(
+        matches!(&failure, Failure::Unusable(text) if text.contains("cluster mode")),
+        "{failure}"
+    );
 }
 
 #[tokio::test]
@@ -112,14 +143,33 @@ async fn a_promise_is_compared_with_what_the_server_does() {
     let verdict = async |server: &Server, sync| {
         let mut options = options(&server.url());
         options.sync = sync;
-        Redis::new(options).open(&opening()).await.map(|opened| opened.promise)
+        Redis::new(options)
+            .open(&opening())
+            .await
+            .map(|opened| opened.promise)
     };
     let interval = Promise::Interval(Duration::from_secs(1));
     assert!(verdict(&memory, Promise::Broker).await.is_ok());
-    assert!(matches!(verdict(&memory, interval).await, Err(Failure::Unusable(_))));
-    assert!(matches!(verdict(&second, Promise::Always).await, Err(Failure::Unusable(_))));
-    assert!(verdict(&second, interval).await.unwrap().contains("within a second"));
-    assert!(verdict(&always, Promise::Always).await.unwrap().contains("before an event is answered"));
+    assert!(matches!(
+        verdict(&memory, interval).await,
+        Err(Failure::Unusable(_))
+    ));
+    assert!(matches!(
+        verdict(&second, Promise::Always).await,
+        Err(Failure::Unusable(_))
+    ));
+    assert!(
+        verdict(&second, interval)
+            .await
+            .unwrap()
+            .contains("within a second")
+    );
+    assert!(
+        verdict(&always, Promise::Always)
+            .await
+            .unwrap()
+            .contains("before an event is answered")
+    );
 }
 
 #[tokio::test]
@@ -130,8 +180,10 @@ async fn an_encrypted_connection_needs_a_certificate_that_is_vouched_for() {
     let pem = authority.self_signed(&key).unwrap().pem();
     let issuer = Issuer::new(authority, key);
     let server_key = KeyPair::generate().unwrap();
-    let certificate =
-        CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&server_key, &issuer).unwrap();
+    let certificate = CertificateParams::new(vec!["localhost".to_owned()])
+        .unwrap()
+        .signed_by(&server_key, &issuer)
+        .unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     std::fs::write(path("cert"), certificate.pem()).unwrap();
@@ -143,10 +195,16 @@ async fn an_encrypted_connection_needs_a_certificate_that_is_vouched_for() {
         path("key")
     ));
     let url: tidings_journal_redis::Url = format!("rediss://localhost:{port}").parse().unwrap();
-    let trusting = Options { authorities: Some(pem.into_bytes()), ..Options::new(Whereabouts::Url(url.clone())) };
+    let trusting = Options {
+        authorities: Some(pem.into_bytes()),
+        ..Options::new(Whereabouts::Url(url.clone()))
+    };
     let redis = Redis::new(trusting);
     let epoch = open(&redis).await.state.epoch;
     append(&redis, epoch, &group("x")).await.unwrap();
-    let failure = Redis::new(Options::new(Whereabouts::Url(url))).open(&opening()).await.unwrap_err();
+    let failure = Redis::new(Options::new(Whereabouts::Url(url)))
+        .open(&opening())
+        .await
+        .unwrap_err();
     assert!(matches!(failure, Failure::Unsure(_)), "{failure}");
 }

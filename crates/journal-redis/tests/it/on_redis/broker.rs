@@ -4,8 +4,8 @@ use tidings_journal::Epoch;
 use tidings_journal_shared::broker::{Broker as _, Encoded, Failure, Live, LogId, Mark, Tag};
 
 use crate::support::{
-    PATIENCE, Server, append, chained, end, eventually, group, groups, next, next_groups, open, open_with, opening,
-    options, redis,
+    PATIENCE, Server, append, chained, end, eventually, group, groups, next, next_groups, open,
+    open_with, opening, options, redis,
 };
 
 #[tokio::test]
@@ -19,10 +19,17 @@ async fn the_first_opening_creates_the_log_with_the_group_of_its_epoch() {
     assert_eq!(opened.state.trimmed, Mark(0));
     assert_eq!(opened.state.snapshot, None);
     assert_eq!(opened.meta, opening.meta);
-    assert!(opened.promise.contains("without an append-only file"), "{}", opened.promise);
+    assert!(
+        opened.promise.contains("without an append-only file"),
+        "{}",
+        opened.promise
+    );
 
     let all = groups(&redis(&server.url()), Mark(0)).await;
-    assert_eq!(chained(&all, Tag(0)), [format!("epoch {}", opening.epoch.0)]);
+    assert_eq!(
+        chained(&all, Tag(0)),
+        [format!("epoch {}", opening.epoch.0)]
+    );
     assert!(all[0].ms > 1_700_000_000_000, "{}", all[0].ms);
 }
 
@@ -55,7 +62,13 @@ async fn groups_come_back_in_one_order_whoever_appended_them() {
     tokio::join!(each(&a, "a"), each(&b, "b"));
     let all = groups(&a, Mark(1)).await;
     let texts = chained(&all, first.epoch.1.tag);
-    let of = |name: &str| texts.iter().filter(|text| text.starts_with(name)).cloned().collect::<Vec<_>>();
+    let of = |name: &str| {
+        texts
+            .iter()
+            .filter(|text| text.starts_with(name))
+            .cloned()
+            .collect::<Vec<_>>()
+    };
     let expected = |name: &str| (0..50).map(|n| format!("{name}{n}")).collect::<Vec<_>>();
     assert_eq!((of("a"), of("b")), (expected("a"), expected("b")));
     // A mark is the position of the last record.
@@ -99,7 +112,9 @@ async fn a_follower_is_told_of_groups_messages_and_life() {
     let opened = open(&a).await;
     a.send("before".into()).await.unwrap();
     let mut follow = b.follow(Mark(0)).await.unwrap();
-    assert!(matches!(next(&mut *follow).await.unwrap(), Live::Alive(state) if state == opened.state));
+    assert!(
+        matches!(next(&mut *follow).await.unwrap(), Live::Alive(state) if state == opened.state)
+    );
     assert_eq!(next_groups(&mut *follow).await.unwrap()[0].mark, Mark(1));
     let placed = append(&a, opened.state.epoch, &group("x")).await.unwrap();
     assert_eq!(next_groups(&mut *follow).await.unwrap(), [placed]);
@@ -117,7 +132,9 @@ async fn a_follower_is_told_of_groups_messages_and_life() {
     }
     // With nothing to tell, signs of life.
     for _ in 0..2 {
-        assert!(matches!(next(&mut *follow).await.unwrap(), Live::Alive(state) if state.head == Mark(2)));
+        assert!(
+            matches!(next(&mut *follow).await.unwrap(), Live::Alive(state) if state.head == Mark(2))
+        );
     }
 }
 
@@ -136,7 +153,10 @@ async fn a_caller_that_stops_waiting_for_news_loses_none() {
         }
     }
     append(&redis, epoch, &group("x")).await.unwrap();
-    let groups = tokio::time::timeout(PATIENCE, next_groups(&mut *follow)).await.unwrap().unwrap();
+    let groups = tokio::time::timeout(PATIENCE, next_groups(&mut *follow))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(&groups[0].bytes[..], b"x");
 }
 
@@ -170,7 +190,10 @@ async fn an_epoch_that_is_distrusted_ends_only_if_it_is_the_current_one() {
     late.distrusted = Some(first.epoch);
     assert_eq!(redis.open(&late).await.unwrap().state, second);
     let placed = append(&redis, second.epoch, &group("x")).await.unwrap();
-    assert_eq!((placed.mark, placed.previous), (Mark(3), Some(next.epoch.1.tag)));
+    assert_eq!(
+        (placed.mark, placed.previous),
+        (Mark(3), Some(next.epoch.1.tag))
+    );
 }
 
 #[tokio::test]
@@ -179,11 +202,17 @@ async fn an_append_of_another_epoch_is_refused_and_changes_nothing() {
     let (a, b) = (redis(&server.url()), redis(&server.url()));
     let first = open(&a).await.state;
     let never_opened = Epoch::random(&mut rand::rng());
-    assert!(matches!(append(&a, never_opened, &group("x")).await, Err(Failure::Reopen(_))));
+    assert!(matches!(
+        append(&a, never_opened, &group("x")).await,
+        Err(Failure::Reopen(_))
+    ));
     let mut next = opening();
     next.distrusted = Some(first.epoch);
     let second = b.open(&next).await.unwrap().state;
-    assert!(matches!(append(&a, first.epoch, &group("x")).await, Err(Failure::Reopen(_))));
+    assert!(matches!(
+        append(&a, first.epoch, &group("x")).await,
+        Err(Failure::Reopen(_))
+    ));
     assert_eq!(open(&a).await.state, second);
 }
 
@@ -193,7 +222,10 @@ async fn two_prefixes_are_two_logs() {
     let mut elsewhere = options(&server.url());
     elsewhere.prefix = "other".to_owned();
     let elsewhere = tidings_journal_redis::Redis::new(elsewhere);
-    let (a, b) = (open(&redis(&server.url())).await.state, open(&elsewhere).await.state);
+    let (a, b) = (
+        open(&redis(&server.url())).await.state,
+        open(&elsewhere).await.state,
+    );
     assert_ne!(a.log, b.log);
     append(&elsewhere, b.epoch, &group("x")).await.unwrap();
     assert_eq!(groups(&redis(&server.url()), Mark(1)).await.len(), 0);
@@ -204,10 +236,16 @@ async fn entries_of_strangers_are_passed_over() {
     let server = Server::start();
     let redis = redis(&server.url());
     let epoch = open(&redis).await.state.epoch;
-    server.command(&["XADD", "{tidings}:log", "1-7", "hello", "world"]).await;
-    server.command(&["XADD", "{tidings}:ctl", "*", "hello", "world"]).await;
+    server
+        .command(&["XADD", "{tidings}:log", "1-7", "hello", "world"])
+        .await;
+    server
+        .command(&["XADD", "{tidings}:ctl", "*", "hello", "world"])
+        .await;
     let mut follow = redis.follow(Mark(0)).await.unwrap();
-    server.command(&["XADD", "{tidings}:ctl", "*", "hello", "world"]).await;
+    server
+        .command(&["XADD", "{tidings}:ctl", "*", "hello", "world"])
+        .await;
     append(&redis, epoch, &group("x")).await.unwrap();
     assert_eq!(groups(&redis, Mark(0)).await.len(), 2);
     let mut seen = 0;
@@ -215,9 +253,14 @@ async fn entries_of_strangers_are_passed_over() {
         seen += next_groups(&mut *follow).await.unwrap().len();
     }
     // One that takes the log's next id makes it unusable, which is said.
-    server.command(&["XADD", "{tidings}:log", "*", "hello", "world"]).await;
+    server
+        .command(&["XADD", "{tidings}:log", "*", "hello", "world"])
+        .await;
     let failure = append(&redis, epoch, &group("y")).await.unwrap_err();
-    assert!(matches!(&failure, Failure::Unusable(text) if text.contains("XDEL")), "{failure}");
+    assert!(
+        matches!(&failure, Failure::Unusable(text) if text.contains("XDEL")),
+        "{failure}"
+    );
     assert_eq!(open(&redis).await.state.head, Mark(2));
 }
 
@@ -226,11 +269,19 @@ async fn keys_of_another_program_are_refused() {
     let server = Server::start();
     server.command(&["SET", "{tidings}:meta", "mine"]).await;
     let failure = redis(&server.url()).open(&opening()).await.unwrap_err();
-    assert!(matches!(&failure, Failure::Unusable(text) if text.contains("JOURNAL_PREFIX")), "{failure}");
+    assert!(
+        matches!(&failure, Failure::Unusable(text) if text.contains("JOURNAL_PREFIX")),
+        "{failure}"
+    );
     server.command(&["DEL", "{tidings}:meta"]).await;
-    server.command(&["HSET", "{tidings}:meta", "format", "2", "log", "x"]).await;
+    server
+        .command(&["HSET", "{tidings}:meta", "format", "2", "log", "x"])
+        .await;
     let failure = redis(&server.url()).open(&opening()).await.unwrap_err();
-    assert!(matches!(&failure, Failure::Unusable(text) if text.contains("format")), "{failure}");
+    assert!(
+        matches!(&failure, Failure::Unusable(text) if text.contains("format")),
+        "{failure}"
+    );
 }
 
 #[tokio::test]
@@ -239,14 +290,30 @@ async fn fields_that_do_not_parse_are_errors() {
     let redis = redis(&server.url());
     open(&redis).await;
     let mut follow = redis.follow(Mark(1)).await.unwrap();
-    for (field, value) in [("head", "soon"), ("epoch", "É"), ("trimmed", "-1"), ("chunks", "99999999999")] {
-        server.command(&["HSET", "{tidings}:meta", field, value]).await;
+    for (field, value) in [
+        ("head", "soon"),
+        ("epoch", "É"),
+        ("trimmed", "-1"),
+        ("chunks", "99999999999"),
+    ] {
+        server
+            .command(&["HSET", "{tidings}:meta", field, value])
+            .await;
     }
-    assert!(matches!(redis.page(Mark(0), 1).await, Err(Failure::Unsure(_))));
-    assert!(matches!(redis.open(&opening()).await, Err(Failure::Unsure(_))));
+    assert!(matches!(
+        redis.page(Mark(0), 1).await,
+        Err(Failure::Unsure(_))
+    ));
+    assert!(matches!(
+        redis.open(&opening()).await,
+        Err(Failure::Unsure(_))
+    ));
     assert!(matches!(end(&mut *follow).await, Failure::Unsure(_)));
     let snapshot = tidings_journal_shared::broker::SnapshotId("s".to_owned());
-    assert!(matches!(redis.read_chunk(&snapshot, 0).await, Err(Failure::Unsure(_))));
+    assert!(matches!(
+        redis.read_chunk(&snapshot, 0).await,
+        Err(Failure::Unsure(_))
+    ));
 }
 
 #[tokio::test]
@@ -272,7 +339,10 @@ async fn a_group_that_is_too_large_is_refused() {
     let redis = redis(&server.url());
     let epoch = open(&redis).await.state.epoch;
     let huge = Encoded::new(vec![0; (64 << 20) + 1].into(), 1);
-    assert!(matches!(append(&redis, epoch, &huge).await, Err(Failure::TooLarge(_))));
+    assert!(matches!(
+        append(&redis, epoch, &huge).await,
+        Err(Failure::TooLarge(_))
+    ));
 }
 
 #[tokio::test]
@@ -281,7 +351,9 @@ async fn a_log_that_was_created_anew_has_another_name() {
     let redis = redis(&server.url());
     let first = open(&redis).await.state;
     server.command(&["FLUSHALL"]).await;
-    let second = eventually(async || redis.open(&opening()).await.ok()).await.state;
+    let second = eventually(async || redis.open(&opening()).await.ok())
+        .await
+        .state;
     assert_ne!(first.log, second.log);
     assert_ne!(second.log, LogId(String::new()));
     assert_eq!(second.head, Mark(1));

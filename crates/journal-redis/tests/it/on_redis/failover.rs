@@ -6,7 +6,8 @@ use tidings_journal_redis::Redis;
 use tidings_journal_shared::broker::{Broker as _, Failure, Mark, Tag};
 
 use crate::support::{
-    Server, append, chained, end, eventually, group, groups, next_groups, open, open_with, opening, options, redis,
+    Server, append, chained, end, eventually, group, groups, next_groups, open, open_with, opening,
+    options, redis,
 };
 
 /// A primary, a replica whose stream of changes passes a proxy, and a log whose connections pass
@@ -31,11 +32,20 @@ async fn pair() -> Pair {
     in_sync(&replica).await;
     let front = Proxy::start(primary.address()).await.unwrap();
     let redis = redis(&format!("redis://{}", front.address()));
-    Pair { primary, replica, between, front, redis }
+    Pair {
+        primary,
+        replica,
+        between,
+        front,
+        redis,
+    }
 }
 
 async fn in_sync(replica: &Server) {
-    eventually(async || (replica.info("master_link_status").await.as_deref() == Some("up")).then_some(())).await;
+    eventually(async || {
+        (replica.info("master_link_status").await.as_deref() == Some("up")).then_some(())
+    })
+    .await;
 }
 
 async fn length(server: &Server) -> i64 {
@@ -58,7 +68,9 @@ async fn settled(redis: &Redis, epoch: tidings_journal::Epoch, text: &str) -> Re
 async fn a_promoted_replica_that_lacks_groups_takes_none_until_the_log_is_opened_again() {
     let mut pair = pair().await;
     let epoch = open(&pair.redis).await.state.epoch;
-    append(&pair.redis, epoch, &group("both have it")).await.unwrap();
+    append(&pair.redis, epoch, &group("both have it"))
+        .await
+        .unwrap();
     eventually(async || (length(&pair.replica).await == 2).then_some(())).await;
     pair.between.set(Fault::Stall);
     append(&pair.redis, epoch, &group("lost")).await.unwrap();
@@ -67,12 +79,20 @@ async fn a_promoted_replica_that_lacks_groups_takes_none_until_the_log_is_opened
     pair.front.redirect(pair.replica.address());
     pair.front.cut();
 
-    assert!(matches!(settled(&pair.redis, epoch, "refused").await, Err(Failure::Reopen(_))));
+    assert!(matches!(
+        settled(&pair.redis, epoch, "refused").await,
+        Err(Failure::Reopen(_))
+    ));
     let next = opening();
     let state = open_with(&pair.redis, &next).await.state;
     assert_eq!((state.epoch, state.head), (next.epoch.0, Mark(3)));
-    append(&pair.redis, state.epoch, &group("new")).await.unwrap();
-    let texts = chained(&groups(&pair.redis, Mark(2)).await, Tag::of(b"both have it"));
+    append(&pair.redis, state.epoch, &group("new"))
+        .await
+        .unwrap();
+    let texts = chained(
+        &groups(&pair.redis, Mark(2)).await,
+        Tag::of(b"both have it"),
+    );
     assert_eq!(texts, [format!("epoch {}", state.epoch), "new".to_owned()]);
 }
 
@@ -86,11 +106,15 @@ async fn a_failover_and_back_is_noticed_at_each_step() {
     for _ in 0..2 {
         // The new one takes over, and the old one follows it.
         new.command(&["REPLICAOF", "NO", "ONE"]).await;
-        old.command(&["REPLICAOF", "127.0.0.1", &new.port().to_string()]).await;
+        old.command(&["REPLICAOF", "127.0.0.1", &new.port().to_string()])
+            .await;
         pair.front.redirect(new.address());
         pair.front.cut();
         let epoch = *epochs.last().unwrap();
-        assert!(matches!(settled(&pair.redis, epoch, "refused").await, Err(Failure::Reopen(_))));
+        assert!(matches!(
+            settled(&pair.redis, epoch, "refused").await,
+            Err(Failure::Reopen(_))
+        ));
         let state = open(&pair.redis).await.state;
         assert!(!epochs.contains(&state.epoch));
         epochs.push(state.epoch);
@@ -117,9 +141,16 @@ async fn a_split_brain_is_ended_by_distrust() {
 
     pair.front.redirect(pair.primary.address());
     pair.front.cut();
-    assert!(matches!(settled(&pair.redis, second, "refused").await, Err(Failure::Reopen(_))));
+    assert!(matches!(
+        settled(&pair.redis, second, "refused").await,
+        Err(Failure::Reopen(_))
+    ));
     let back = open(&pair.redis).await.state;
-    assert_eq!((back.epoch, back.head), (first, Mark(1)), "that server has lost nothing of its own");
+    assert_eq!(
+        (back.epoch, back.head),
+        (first, Mark(1)),
+        "that server has lost nothing of its own"
+    );
     let mut distrustful = opening();
     distrustful.distrusted = Some(first);
     let third = pair.redis.open(&distrustful).await.unwrap().state;
@@ -133,15 +164,29 @@ async fn a_demoted_server_is_left() {
     let mut follow = pair.redis.follow(Mark(0)).await.unwrap();
     next_groups(&mut *follow).await.unwrap();
     pair.replica.command(&["REPLICAOF", "NO", "ONE"]).await;
-    pair.primary.command(&["REPLICAOF", "127.0.0.1", &pair.replica.port().to_string()]).await;
+    pair.primary
+        .command(&["REPLICAOF", "127.0.0.1", &pair.replica.port().to_string()])
+        .await;
     // The connections stand; only what the server says has changed.
-    assert!(matches!(append(&pair.redis, epoch, &group("x")).await, Err(Failure::Reopen(_))));
+    assert!(matches!(
+        append(&pair.redis, epoch, &group("x")).await,
+        Err(Failure::Reopen(_))
+    ));
     assert!(matches!(end(&mut *follow).await, Failure::Unsure(_)));
     // It was the primary once, so another one is on its way.
-    assert!(matches!(pair.redis.open(&opening()).await, Err(Failure::Unsure(_))));
+    assert!(matches!(
+        pair.redis.open(&opening()).await,
+        Err(Failure::Unsure(_))
+    ));
     // Who begins with a replica has the wrong address.
-    let failure = redis(&pair.primary.url()).open(&opening()).await.unwrap_err();
-    assert!(matches!(&failure, Failure::Unusable(text) if text.contains("REDIS_URL")), "{failure}");
+    let failure = redis(&pair.primary.url())
+        .open(&opening())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&failure, Failure::Unusable(text) if text.contains("REDIS_URL")),
+        "{failure}"
+    );
 }
 
 #[tokio::test]
@@ -152,11 +197,26 @@ async fn a_group_waits_for_the_replicas_that_were_asked_for() {
     options.limit = std::time::Duration::from_secs(10);
     let redis = Redis::new(options);
     let opened = open(&redis).await;
-    assert!(opened.promise.contains("1 replicas, of which 1 must have"), "{}", opened.promise);
-    append(&redis, opened.state.epoch, &group("one")).await.unwrap();
+    assert!(
+        opened.promise.contains("1 replicas, of which 1 must have"),
+        "{}",
+        opened.promise
+    );
+    append(&redis, opened.state.epoch, &group("one"))
+        .await
+        .unwrap();
     assert_eq!(length(&pair.replica).await, 2);
     pair.between.set(Fault::Stall);
-    let failure = append(&redis, opened.state.epoch, &group("two")).await.unwrap_err();
-    assert!(matches!(&failure, Failure::Unsure(text) if text.contains("REDIS_REPLICAS")), "{failure}");
-    assert_eq!(length(&pair.primary).await, 3, "it is in the log all the same");
+    let failure = append(&redis, opened.state.epoch, &group("two"))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&failure, Failure::Unsure(text) if text.contains("REDIS_REPLICAS")),
+        "{failure}"
+    );
+    assert_eq!(
+        length(&pair.primary).await,
+        3,
+        "it is in the log all the same"
+    );
 }

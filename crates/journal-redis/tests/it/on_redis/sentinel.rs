@@ -3,13 +3,21 @@
 use tidings_journal_redis::{Options, Redis, Sentinels, Whereabouts};
 use tidings_journal_shared::broker::{Broker as _, Failure, Mark};
 
-use crate::support::{Server, append, end, eventually, group, groups, next_groups, open, opening, options};
+use crate::support::{
+    Server, append, end, eventually, group, groups, next_groups, open, opening, options,
+};
 
 fn through(sentinels: &[Server], name: &str) -> Redis {
-    let addresses: Vec<_> = sentinels.iter().map(|sentinel| sentinel.address().to_string()).collect();
+    let addresses: Vec<_> = sentinels
+        .iter()
+        .map(|sentinel| sentinel.address().to_string())
+        .collect();
     let sentinels = Sentinels::parse(addresses.iter().map(String::as_str), name, None).unwrap();
     let limit = options("redis://localhost").limit;
-    Redis::new(Options { limit, ..Options::new(Whereabouts::Sentinels(sentinels)) })
+    Redis::new(Options {
+        limit,
+        ..Options::new(Whereabouts::Sentinels(sentinels))
+    })
 }
 
 fn three_sentinels(primary: &Server) -> Vec<Server> {
@@ -29,16 +37,28 @@ async fn a_failover_by_sentinels_is_followed() {
     // All know each other and the replica, and its link is up, or else none is promoted.
     for sentinel in &sentinels {
         eventually(async || {
-            let redis::Value::Array(known) = sentinel.command(&["SENTINEL", "MASTER", "main"]).await else {
+            let redis::Value::Array(known) =
+                sentinel.command(&["SENTINEL", "MASTER", "main"]).await
+            else {
                 return None;
             };
-            let words: Vec<String> = known.into_iter().filter_map(|word| redis::from_redis_value(word).ok()).collect();
-            let has = |field: &str, number: &str| words.windows(2).any(|pair| pair[0] == field && pair[1] == number);
+            let words: Vec<String> = known
+                .into_iter()
+                .filter_map(|word| redis::from_redis_value(word).ok())
+                .collect();
+            let has = |field: &str, number: &str| {
+                words
+                    .windows(2)
+                    .any(|pair| pair[0] == field && pair[1] == number)
+            };
             (has("num-slaves", "1") && has("num-other-sentinels", "2")).then_some(())
         })
         .await;
     }
-    eventually(async || (replica.info("master_link_status").await.as_deref() == Some("up")).then_some(())).await;
+    eventually(async || {
+        (replica.info("master_link_status").await.as_deref() == Some("up")).then_some(())
+    })
+    .await;
 
     let redis = through(&sentinels, "main");
     let before = open(&redis).await.state;
@@ -71,13 +91,28 @@ async fn a_follower_leaves_a_server_that_the_sentinels_no_longer_name() {
     let other = Server::start();
     for sentinel in &sentinels {
         sentinel.command(&["SENTINEL", "REMOVE", "main"]).await;
-        sentinel.command(&["SENTINEL", "MONITOR", "main", "127.0.0.1", &other.port().to_string(), "2"]).await;
+        sentinel
+            .command(&[
+                "SENTINEL",
+                "MONITOR",
+                "main",
+                "127.0.0.1",
+                &other.port().to_string(),
+                "2",
+            ])
+            .await;
     }
     let failure = end(&mut *follow).await;
     let named = other.port().to_string();
-    assert!(matches!(&failure, Failure::Unsure(text) if text.contains(&named)), "{failure}");
+    assert!(
+        matches!(&failure, Failure::Unsure(text) if text.contains(&named)),
+        "{failure}"
+    );
     open(&redis).await;
-    assert_eq!(other.command(&["EXISTS", "{tidings}:log"]).await, redis::Value::Int(1));
+    assert_eq!(
+        other.command(&["EXISTS", "{tidings}:log"]).await,
+        redis::Value::Int(1)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,8 +122,17 @@ async fn one_sentinel_that_answers_suffices() {
     sentinels[0].kill();
     sentinels[1].pause();
     open(&through(&sentinels, "main")).await;
-    let failure = through(&sentinels[2..], "other").open(&opening()).await.unwrap_err();
-    assert!(matches!(&failure, Failure::Unusable(text) if text.contains("REDIS_SENTINEL_NAME")), "{failure}");
+    let failure = through(&sentinels[2..], "other")
+        .open(&opening())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&failure, Failure::Unusable(text) if text.contains("REDIS_SENTINEL_NAME")),
+        "{failure}"
+    );
     sentinels[2].kill();
-    assert!(matches!(through(&sentinels, "main").open(&opening()).await, Err(Failure::Unsure(_))));
+    assert!(matches!(
+        through(&sentinels, "main").open(&opening()).await,
+        Err(Failure::Unsure(_))
+    ));
 }

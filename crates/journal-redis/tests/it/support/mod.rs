@@ -100,7 +100,9 @@ pub(crate) async fn next_groups(follow: &mut dyn Follow) -> Result<Vec<Raw>, Fai
 }
 
 pub(crate) async fn next(follow: &mut dyn Follow) -> Result<Live, Failure> {
-    tokio::time::timeout(PATIENCE, follow.next()).await.expect("news")
+    tokio::time::timeout(PATIENCE, follow.next())
+        .await
+        .expect("news")
 }
 
 /// Returns the failure that ends a follower.
@@ -122,5 +124,7 @@ pub(crate) async fn eventually<T>(mut attempt: impl AsyncFnMut() -> Option<T>) -
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, trying).await.expect("what must come")
+    tokio::time::timeout(PATIENCE, trying)
+        .await
+        .expect("what must come")
 }

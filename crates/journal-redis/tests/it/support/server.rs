@@ -25,7 +25,10 @@ pub(crate) struct Server {
 
 /// Returns a port that is free now.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a port").port()
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .expect("a port")
+        .port()
 }
 
 impl Server {
@@ -55,8 +58,17 @@ impl Server {
     }
 
     fn begin(program: &'static str, settings: String) -> Self {
-        let folder = tempfile::Builder::new().prefix("tidings-redis-").tempdir().expect("a folder");
-        let mut server = Self { program, settings, folder, port: 0, process: None };
+        let folder = tempfile::Builder::new()
+            .prefix("tidings-redis-")
+            .tempdir()
+            .expect("a folder");
+        let mut server = Self {
+            program,
+            settings,
+            folder,
+            port: 0,
+            process: None,
+        };
         // Another process may take the port before the server does.
         for _ in 0..20 {
             server.port = free_port();
@@ -75,12 +87,25 @@ impl Server {
     fn launch(&mut self) -> bool {
         let file = self.folder.path().join("redis.conf");
         let Self { port, settings, .. } = self;
-        fs::write(&file, format!("port {port}\nbind 127.0.0.1\ndir {}\n{settings}\n", self.folder.path().display()))
-            .expect("the configuration");
-        let mut process =
-            Command::new(self.program).arg(&file).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap_or_else(
-                |error| panic!("{}: {error}; install Debian's redis-server and redis-sentinel", self.program),
-            );
+        fs::write(
+            &file,
+            format!(
+                "port {port}\nbind 127.0.0.1\ndir {}\n{settings}\n",
+                self.folder.path().display()
+            ),
+        )
+        .expect("the configuration");
+        let mut process = Command::new(self.program)
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!(
+                    "{}: {error}; install Debian's redis-server and redis-sentinel",
+                    self.program
+                )
+            });
         let output = BufReader::new(process.stdout.take().expect("the output"));
         let (tell, told) = mpsc::channel();
         thread::spawn(move || {
@@ -159,13 +184,17 @@ impl Server {
 
     /// Runs a command over a connection of its own.
     pub(crate) async fn command(&self, words: &[&str]) -> Value {
-        self.try_command(words).await.unwrap_or_else(|error| panic!("{words:?}: {error}"))
+        self.try_command(words)
+            .await
+            .unwrap_or_else(|error| panic!("{words:?}: {error}"))
     }
 
     pub(crate) async fn try_command(&self, words: &[&str]) -> redis::RedisResult<Value> {
         let client = redis::Client::open(self.url())?;
         let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
-        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+        let mut connection = client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await?;
         let mut command = redis::cmd(words[0]);
         command.arg(&words[1..]);
         command.query_async(&mut connection).await
@@ -177,7 +206,8 @@ impl Server {
             return None;
         };
         let text = String::from_utf8_lossy(&text).into_owned();
-        text.lines().find_map(|line| Some(line.strip_prefix(field)?.strip_prefix(':')?.to_owned()))
+        text.lines()
+            .find_map(|line| Some(line.strip_prefix(field)?.strip_prefix(':')?.to_owned()))
     }
 }
 

@@ -9,8 +9,8 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{
-    Append, Appended, Earlier, Epochs, Error as JournalError, EventId, Holding, Journal, Limit, Page, Position,
-    Selector, StoredReceipt, Tail, TopicName,
+    Append, Appended, Earlier, Epochs, Error as JournalError, EventId, Holding, Journal, Limit,
+    Page, Position, Selector, StoredReceipt, Tail, TopicName,
 };
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, yield_now};
@@ -54,7 +54,13 @@ impl Journal for SlowLog {
         self.journal.tail()
     }
 
-    async fn read(&self, of: &Selector, after: Position, until: Position, limit: Limit) -> Result<Page, JournalError> {
+    async fn read(
+        &self,
+        of: &Selector,
+        after: Position,
+        until: Position,
+        limit: Limit,
+    ) -> Result<Page, JournalError> {
         self.journal.read(of, after, until, limit).await
     }
 
@@ -66,7 +72,12 @@ impl Journal for SlowLog {
         self.journal.floor(selector)
     }
 
-    async fn read_before(&self, of: &Selector, before: Position, limit: Limit) -> Result<Earlier, JournalError> {
+    async fn read_before(
+        &self,
+        of: &Selector,
+        before: Position,
+        limit: Limit,
+    ) -> Result<Earlier, JournalError> {
         self.journal.read_before(of, before, limit).await
     }
 
@@ -74,7 +85,11 @@ impl Journal for SlowLog {
         self.journal.topics(prefix, after, most)
     }
 
-    async fn erase(&self, topics: &[TopicName], until: EventId) -> Result<Vec<(TopicName, Position)>, JournalError> {
+    async fn erase(
+        &self,
+        topics: &[TopicName],
+        until: EventId,
+    ) -> Result<Vec<(TopicName, Position)>, JournalError> {
         self.journal.erase(topics, until).await
     }
 
@@ -110,10 +125,19 @@ struct TestServer {
 impl TestServer {
     async fn new() -> Self {
         let (speed_up, is_fast) = watch::channel(false);
-        let log = Arc::new(SlowLog { journal: Memory::new(Retention::default()), is_fast });
+        let log = Arc::new(SlowLog {
+            journal: Memory::new(Retention::default()),
+            is_fast,
+        });
         let (router, engine) = Server::builder().assemble_over(log.clone()).unwrap();
-        let running = tokio::spawn(async move { engine.run(std::future::pending()).await.unwrap() });
-        let server = Self { router, log, speed_up, running };
+        let running =
+            tokio::spawn(async move { engine.run(std::future::pending()).await.unwrap() });
+        let server = Self {
+            router,
+            log,
+            speed_up,
+            running,
+        };
         server.settle().await;
         server
     }
@@ -127,7 +151,10 @@ impl TestServer {
 
     /// Publishes some 200 KiB, and returns once the publish waits for the log or is answered.
     async fn publish(&self, key: Option<usize>) -> JoinHandle<Response> {
-        let body = format!(r#"{{"title":"T","message":"M","metadata":"{}"}}"#, "m".repeat(200 << 10));
+        let body = format!(
+            r#"{{"title":"T","message":"M","metadata":"{}"}}"#,
+            "m".repeat(200 << 10)
+        );
         let mut request = Request::post("/notifications/broadcast")
             .header("Authorization", format!("Bearer {}", demo::TOKEN))
             .header("Content-Type", "application/json");
@@ -173,13 +200,21 @@ async fn publishes_that_wait_for_the_log_hold_no_more_than_the_budget_and_none_i
     for is_keyed in [false, true] {
         let server = TestServer::new().await;
         let (waiting, refused) = server.fill(is_keyed).await;
-        assert!((100..BUDGET_KIB / 600).contains(&waiting.len()), "{}", waiting.len());
+        assert!(
+            (100..BUDGET_KIB / 600).contains(&waiting.len()),
+            "{}",
+            waiting.len()
+        );
         assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(refused.headers()[RETRY_AFTER], "2");
         let body = refused.into_body().collect().await.unwrap().to_bytes();
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body["code"], "journal_unavailable");
-        assert_eq!(server.write_all(waiting.len()).await, waiting.len(), "the refused one is not in the log");
+        assert_eq!(
+            server.write_all(waiting.len()).await,
+            waiting.len(),
+            "the refused one is not in the log"
+        );
         for publish in waiting {
             assert_eq!(publish.await.unwrap().status(), StatusCode::OK);
         }
@@ -194,7 +229,10 @@ async fn a_publish_with_a_key_holds_its_share_until_it_is_written_even_if_its_ca
         caller.abort();
     }
     let refused = server.publish(Some(usize::MAX)).await;
-    assert_eq!(refused.await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        refused.await.unwrap().status(),
+        StatusCode::SERVICE_UNAVAILABLE
+    );
     assert_eq!(server.write_all(waiting.len()).await, waiting.len());
 }
 
@@ -205,7 +243,10 @@ async fn a_publish_without_a_key_gives_its_share_back_when_its_caller_leaves() {
     for caller in &waiting {
         caller.abort();
     }
-    assert!(!server.publish(None).await.is_finished(), "it fits into the budget again, and waits for the log");
+    assert!(
+        !server.publish(None).await.is_finished(),
+        "it fits into the budget again, and waits for the log"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -217,7 +258,9 @@ async fn repetitions_that_only_the_log_recognizes_are_answered_and_not_charged()
             .header("Authorization", format!("Bearer {token}"))
             .header("Content-Type", "application/json")
             .header("Idempotency-Key", key);
-        request.body(Body::from(r#"{"title":"T","message":"M"}"#)).unwrap()
+        request
+            .body(Body::from(r#"{"title":"T","message":"M"}"#))
+            .unwrap()
     };
     let mut waiting = Vec::new();
     for _ in 0..50 {
@@ -238,7 +281,8 @@ async fn repetitions_that_only_the_log_recognizes_are_answered_and_not_charged()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repetition_of_a_publish_in_flight_gets_its_answer_even_if_its_caller_is_over_the_rate_limit() {
+async fn a_repetition_of_a_publish_in_flight_gets_its_answer_even_if_its_caller_is_over_the_rate_limit()
+ {
     let server = TestServer::new().await;
     let token = base64::engine::general_purpose::STANDARD.encode("ann:ann:ann@example.com:user");
     let request = |key: Option<&str>, title: &str| {
@@ -248,7 +292,11 @@ async fn a_repetition_of_a_publish_in_flight_gets_its_answer_even_if_its_caller_
         if let Some(key) = key {
             request = request.header("Idempotency-Key", key);
         }
-        request.body(Body::from(format!(r#"{{"title":"{title}","message":"M"}}"#))).unwrap()
+        request
+            .body(Body::from(format!(
+                r#"{{"title":"{title}","message":"M"}}"#
+            )))
+            .unwrap()
     };
     let first = server.call(request(Some("k"), "T")).await;
     let mut others = Vec::new();
@@ -259,12 +307,22 @@ async fn a_repetition_of_a_publish_in_flight_gets_its_answer_even_if_its_caller_
         }
         others.push(other);
     };
-    assert_eq!((refused.status(), others.len()), (StatusCode::TOO_MANY_REQUESTS, 199));
+    assert_eq!(
+        (refused.status(), others.len()),
+        (StatusCode::TOO_MANY_REQUESTS, 199)
+    );
     let new = server.call(request(Some("new"), "T")).await.await.unwrap();
-    assert_eq!(new.status(), StatusCode::TOO_MANY_REQUESTS, "it repeats nothing");
+    assert_eq!(
+        new.status(),
+        StatusCode::TOO_MANY_REQUESTS,
+        "it repeats nothing"
+    );
     let repeated = server.call(request(Some("k"), "T")).await;
     let conflict = server.call(request(Some("k"), "U")).await;
-    assert!(!repeated.is_finished() && !conflict.is_finished(), "the first has no answer yet");
+    assert!(
+        !repeated.is_finished() && !conflict.is_finished(),
+        "the first has no answer yet"
+    );
     server.speed_up.send_replace(true);
     let mut bodies = Vec::new();
     for call in [first, repeated] {
@@ -273,7 +331,10 @@ async fn a_repetition_of_a_publish_in_flight_gets_its_answer_even_if_its_caller_
         bodies.push(answer.into_body().collect().await.unwrap().to_bytes());
     }
     assert_eq!(bodies[0], bodies[1]);
-    assert_eq!(conflict.await.unwrap().status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        conflict.await.unwrap().status(),
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
     for other in others {
         assert_eq!(other.await.unwrap().status(), StatusCode::OK);
     }
@@ -283,9 +344,14 @@ async fn a_repetition_of_a_publish_in_flight_gets_its_answer_even_if_its_caller_
 #[tokio::test]
 async fn a_caller_that_leaves_while_joining_a_room_has_joined_and_the_room_is_told() {
     let server = TestServer::new().await;
-    let join = Request::post("/chat/room/r/join").header("Authorization", format!("Bearer {}", demo::TOKEN));
+    let join = Request::post("/chat/room/r/join")
+        .header("Authorization", format!("Bearer {}", demo::TOKEN));
     server.call(join.body(Body::empty()).unwrap()).await.abort();
-    assert_eq!(server.write_all(2).await, 2, "the message to the room, and the membership");
+    assert_eq!(
+        server.write_all(2).await,
+        2,
+        "the message to the room, and the membership"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -293,12 +359,20 @@ async fn a_request_that_waits_for_the_log_to_be_certain_does_not_delay_pages_for
     let server = TestServer::new().await;
     let page = |query: &str| {
         let request = Request::get(format!("/events?topic=notifications{query}"));
-        request.header("Authorization", format!("Bearer {}", demo::TOKEN)).body(Body::empty()).unwrap()
+        request
+            .header("Authorization", format!("Bearer {}", demo::TOKEN))
+            .body(Body::empty())
+            .unwrap()
     };
     let ahead = server.log.epochs().id_of(Position::new(100));
     for way in ["after", "before"] {
         for _ in 0..10 {
-            assert!(!server.call(page(&format!("&{way}={ahead}"))).await.is_finished());
+            assert!(
+                !server
+                    .call(page(&format!("&{way}={ahead}")))
+                    .await
+                    .is_finished()
+            );
         }
     }
     let other = server.call(page("")).await;

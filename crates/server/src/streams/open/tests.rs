@@ -35,8 +35,13 @@ impl Node {
     fn start() -> Self {
         let log = LogCopy::new(Retention::default());
         let (router, engine) = Server::builder().assemble_over(log.clone()).unwrap();
-        let running = tokio::spawn(async move { engine.run(std::future::pending()).await.unwrap() });
-        Self { log, router, running }
+        let running =
+            tokio::spawn(async move { engine.run(std::future::pending()).await.unwrap() });
+        Self {
+            log,
+            router,
+            running,
+        }
     }
 
     async fn call(&self, method: Method, path: &str, body: &str) -> (StatusCode, Value) {
@@ -45,7 +50,12 @@ impl Node {
             .uri(path)
             .header("Authorization", format!("Bearer {}", demo::TOKEN))
             .header("Content-Type", "application/json");
-        let answer = self.router.clone().oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap();
+        let answer = self
+            .router
+            .clone()
+            .oneshot(request.body(Body::from(body.to_owned())).unwrap())
+            .await
+            .unwrap();
         let status = answer.status();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         (status, serde_json::from_slice(&body).unwrap())
@@ -53,20 +63,34 @@ impl Node {
 
     /// Publishes to all users. Returns the event's id.
     async fn publish(&self) -> String {
-        let (status, answer) =
-            self.call(Method::POST, "/notifications/broadcast", r#"{"title":"T","message":"M"}"#).await;
+        let (status, answer) = self
+            .call(
+                Method::POST,
+                "/notifications/broadcast",
+                r#"{"title":"T","message":"M"}"#,
+            )
+            .await;
         assert_eq!(status, StatusCode::OK);
         answer["eventId"].as_str().unwrap().to_owned()
     }
 
     async fn stream(&self, last_id: Option<&str>) -> Stream {
-        let mut request = Request::get("/notifications/stream").header("Accept", "text/event-stream");
+        let mut request =
+            Request::get("/notifications/stream").header("Accept", "text/event-stream");
         if let Some(id) = last_id {
             request = request.header("Last-Event-ID", id);
         }
-        let answer = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let answer = self
+            .router
+            .clone()
+            .oneshot(request.body(Body::empty()).unwrap())
+            .await
+            .unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
-        Stream { body: answer.into_body(), decoder: Decoder::new() }
+        Stream {
+            body: answer.into_body(),
+            decoder: Decoder::new(),
+        }
     }
 }
 
@@ -86,8 +110,12 @@ impl Stream {
                 }
                 continue;
             }
-            let frame =
-                self.body.frame().await.expect("a stream whose client should come back is cut, not finished").ok()?;
+            let frame = self
+                .body
+                .frame()
+                .await
+                .expect("a stream whose client should come back is cut, not finished")
+                .ok()?;
             self.decoder.push(&frame.into_data().unwrap());
         }
     }
@@ -100,7 +128,8 @@ impl Stream {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_the_log_loses_its_end_streams_end_with_busy_and_only_clients_that_saw_a_lost_event_are_reset() {
+async fn when_the_log_loses_its_end_streams_end_with_busy_and_only_clients_that_saw_a_lost_event_are_reset()
+ {
     let node = Node::start();
     let kept = node.publish().await;
     let mut saw_all = node.stream(None).await;
@@ -110,14 +139,26 @@ async fn when_the_log_loses_its_end_streams_end_with_busy_and_only_clients_that_
 
     node.log.break_after(Position::new(1), Vec::new());
     let (id, busy) = saw_all.expect("busy").await;
-    assert_eq!(id, lost, "the client comes back by the event that it saw last");
-    assert_eq!((&busy["reason"], &busy["reconnect"]), (&"journal_unavailable".into(), &true.into()));
-    assert!((500..=5_000).contains(&busy["retry"].as_u64().unwrap()), "{busy}");
+    assert_eq!(
+        id, lost,
+        "the client comes back by the event that it saw last"
+    );
+    assert_eq!(
+        (&busy["reason"], &busy["reconnect"]),
+        (&"journal_unavailable".into(), &true.into())
+    );
+    assert!(
+        (500..=5_000).contains(&busy["retry"].as_u64().unwrap()),
+        "{busy}"
+    );
     assert!(saw_all.next().await.is_none());
 
     let new = node.publish().await;
     let [lost_id, new_id] = [&lost, &new].map(|id| EventId::parse(id).unwrap());
-    assert_eq!(lost_id.position, new_id.position, "another event has the position of the lost one");
+    assert_eq!(
+        lost_id.position, new_id.position,
+        "another event has the position of the lost one"
+    );
     let mut saw_lost = node.stream(Some(&lost)).await;
     assert_eq!(saw_lost.expect("connected").await.1["resumed"], false);
     let (id, reset) = saw_lost.expect("reset").await;
@@ -131,22 +172,43 @@ async fn when_the_log_loses_its_end_streams_end_with_busy_and_only_clients_that_
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_log_does_not_answer_a_stream_with_an_id_ahead_is_busy_and_a_call_with_it_is_a_503() {
+async fn while_the_log_does_not_answer_a_stream_with_an_id_ahead_is_busy_and_a_call_with_it_is_a_503()
+ {
     let node = Node::start();
     let known = node.publish().await;
     let seen = node.log.append_elsewhere(true, vec![]);
-    let ahead = EventId { position: Position::new(9), ..seen }.to_string();
+    let ahead = EventId {
+        position: Position::new(9),
+        ..seen
+    }
+    .to_string();
     for says in [LogAnswer::Error, LogAnswer::Never] {
         node.log.set_answer(says);
         let (_, busy) = node.stream(Some(&ahead)).await.expect("busy").await;
         assert_eq!(busy["reason"], "journal_unavailable");
-        for (method, asked) in [(Method::GET, "after"), (Method::GET, "before"), (Method::DELETE, "until")] {
+        for (method, asked) in [
+            (Method::GET, "after"),
+            (Method::GET, "before"),
+            (Method::DELETE, "until"),
+        ] {
             let path = format!("/events?topic=notifications&{asked}={ahead}");
             let (status, answer) = node.call(method, &path, "").await;
-            assert_eq!((status, &answer["code"]), (StatusCode::SERVICE_UNAVAILABLE, &"journal_unavailable".into()));
+            assert_eq!(
+                (status, &answer["code"]),
+                (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    &"journal_unavailable".into()
+                )
+            );
         }
-        assert_eq!(node.stream(Some(&known)).await.expect("connected").await.1["resumed"], true);
+        assert_eq!(
+            node.stream(Some(&known)).await.expect("connected").await.1["resumed"],
+            true
+        );
     }
     node.log.set_answer(LogAnswer::Complete);
-    assert_eq!(node.stream(Some(&ahead)).await.expect("connected").await.1["resumed"], false);
+    assert_eq!(
+        node.stream(Some(&ahead)).await.expect("connected").await.1["resumed"],
+        false
+    );
 }

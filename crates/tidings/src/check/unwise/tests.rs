@@ -8,10 +8,16 @@ use crate::check::finding::Level;
 const SECRET: &str = "Zm9yIHRlc3RzIG9ubHkgYW5kIG5vIG90aGVyIHVzZQ";
 
 fn found(settings: &[(&str, &str)]) -> Vec<(Level, &'static str)> {
-    let environment = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let environment = settings
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let loaded = Config::load(Flags::default(), environment, Path::new("/nonexistent")).unwrap();
-    let findings = all(&loaded).into_iter().filter(|finding| finding.level != Level::Ok);
-    findings.map(|finding| (finding.level, finding.check)).collect()
+    let findings = all(&loaded)
+        .into_iter()
+        .filter(|finding| finding.level != Level::Ok);
+    findings
+        .map(|finding| (finding.level, finding.check))
+        .collect()
 }
 
 fn in_production(settings: &[(&str, &str)]) -> Vec<(Level, &'static str)> {
@@ -22,7 +28,9 @@ fn in_production(settings: &[(&str, &str)]) -> Vec<(Level, &'static str)> {
         ("TRUSTED_PROXIES", "127.0.0.1,::1"),
         ("CORS_ORIGIN", "https://app.example.com"),
     ];
-    let others = quiet.into_iter().filter(|(name, _)| !settings.iter().any(|(set, _)| set == name));
+    let others = quiet
+        .into_iter()
+        .filter(|(name, _)| !settings.iter().any(|(set, _)| set == name));
     found(&others.chain(settings.iter().copied()).collect::<Vec<_>>())
 }
 
@@ -31,7 +39,10 @@ fn the_defaults_and_a_careful_production_setup_have_no_findings() {
     assert_eq!(found(&[]), []);
     assert_eq!(in_production(&[]), []);
     let alone = in_production(&[("HOST", "::"), ("TRUSTED_PROXIES", ""), ("CORS_ORIGIN", "")]);
-    assert!(alone.iter().all(|(level, _)| *level == Level::Note), "{alone:?}");
+    assert!(
+        alone.iter().all(|(level, _)| *level == Level::Note),
+        "{alone:?}"
+    );
 }
 
 #[test]
@@ -59,7 +70,11 @@ fn each_unwise_setting_is_found_in_production() {
         ("CORS_ORIGIN", "null", (Warning, "origins")),
         ("CORS_ORIGIN", "https://*.com", (Warning, "origins")),
         ("CORS_ORIGIN", "http://app.example.com", (Note, "origins")),
-        ("CORS_ORIGIN", r"/https:\/\/app.example\.com/", (Warning, "origins")),
+        (
+            "CORS_ORIGIN",
+            r"/https:\/\/app.example\.com/",
+            (Warning, "origins"),
+        ),
         ("HEARTBEAT_INTERVAL", "60s", (Warning, "heartbeats")),
         ("STREAM_REFUSAL", "status", (Note, "streams")),
         ("DRAIN_SECONDS", "10s", (Note, "stopping")),
@@ -67,13 +82,20 @@ fn each_unwise_setting_is_found_in_production() {
         ("JOURNAL_SYNC", "interval:1s", (Note, "journal")),
         ("JOURNAL_SYNC", "never", (Note, "journal")),
     ] {
-        assert_eq!(in_production(&[(name, value)]), [expected], "{name}={value}");
+        assert_eq!(
+            in_production(&[(name, value)]),
+            [expected],
+            "{name}={value}"
+        );
     }
 }
 
 #[test]
 fn a_dot_that_matches_any_character_is_found_unless_it_is_intended() {
-    assert_eq!(bare_dot(r"/https:\/\/a\.example.com/").as_deref(), Some("com"));
+    assert_eq!(
+        bare_dot(r"/https:\/\/a\.example.com/").as_deref(),
+        Some("com")
+    );
     for fine in [
         r"/https:\/\/a\.example\.com/",
         r"/https:\/\/.*\.example\.com/",
@@ -87,11 +109,16 @@ fn a_dot_that_matches_any_character_is_found_unless_it_is_intended() {
 
 #[test]
 fn a_secret_on_the_command_line_causes_a_warning() {
-    let flags = Flags { file: None, settings: vec![("jwt_secret".to_owned(), SECRET.to_owned())] };
+    let flags = Flags {
+        file: None,
+        settings: vec![("jwt_secret".to_owned(), SECRET.to_owned())],
+    };
     let loaded = Config::load(flags, std::iter::empty(), Path::new("/nonexistent")).unwrap();
     let findings = all(&loaded);
     assert!(
-        findings.iter().any(|finding| finding.level == Level::Warning && finding.check == "secret"),
+        findings
+            .iter()
+            .any(|finding| finding.level == Level::Warning && finding.check == "secret"),
         "{findings:?}"
     );
     assert!(!format!("{findings:?}").contains(SECRET));

@@ -10,18 +10,24 @@ pub(super) fn headers(proxy: Proxy) -> &'static str {
              expires off;"
         }
         Proxy::Apache => {
-            "# remove what Header sets and ExpiresActive adds for Cache-Control and Content-Type; and every CacheEnable"
+            "# remove what Header sets and ExpiresActive adds for Cache-Control and Content-Type; \
+             and every CacheEnable"
         }
-        Proxy::Caddy => "# remove what the header directive sets for Cache-Control and Content-Type on these paths",
+        Proxy::Caddy => {
+            "# remove what the header directive sets for Cache-Control and Content-Type on these \
+             paths"
+        }
         Proxy::Traefik => {
-            "# remove Cache-Control and Content-Type from customResponseHeaders in every headers middleware"
+            "# remove Cache-Control and Content-Type from customResponseHeaders in every headers \
+             middleware"
         }
         Proxy::Haproxy => {
-            "# remove http-response set-header and del-header of Cache-Control and Content-Type, and every\n\
-             # http-request cache-use and http-response cache-store"
+            "# remove http-response set-header and del-header of Cache-Control and Content-Type, \
+             and every\n# http-request cache-use and http-response cache-store"
         }
         Proxy::Envoy => {
-            "# remove them from response_headers_to_add and response_headers_to_remove; and remove every cache filter"
+            "# remove them from response_headers_to_add and response_headers_to_remove; and \
+             remove every cache filter"
         }
         Proxy::Alb => {
             "# an ALB changes neither; in a CloudFront before it, choose the cache policy\n\
@@ -37,9 +43,8 @@ pub(super) fn headers(proxy: Proxy) -> &'static str {
 pub(super) fn ending(proxy: Proxy) -> &'static str {
     match proxy {
         Proxy::Nginx => {
-            "# in the location; the default before nginx 1.29.7 was HTTP/1.0, which does not mark the end of a body\n\
-             proxy_http_version 1.1;\n\
-             proxy_set_header Connection \"\";"
+            "# in the location; the default before nginx 1.29.7 was HTTP/1.0, which does not mark \
+             the end of a body\nproxy_http_version 1.1;\nproxy_set_header Connection \"\";"
         }
         Proxy::Apache => {
             "# remove these, and every proxy-sendchunks; HTTP/1.1 is the default\n\
@@ -47,12 +52,21 @@ pub(super) fn ending(proxy: Proxy) -> &'static str {
              # SetEnv downgrade-1.0 1"
         }
         Proxy::Caddy => "# HTTP/1.1 is the default: remove other versions from transport http",
-        Proxy::Traefik => "# HTTP/1.1 is the default; look for another proxy between Traefik and the server",
-        Proxy::Haproxy => "# HTTP/1.1 is the default; look for another proxy between HAProxy and the server",
-        Proxy::Envoy => "# HTTP/1.1 is the default: remove accept_http_10 and default_host_for_http_10",
-        Proxy::Alb => "# a target group of type lambda completes every answer: use one of type ip or instance",
+        Proxy::Traefik => {
+            "# HTTP/1.1 is the default; look for another proxy between Traefik and the server"
+        }
+        Proxy::Haproxy => {
+            "# HTTP/1.1 is the default; look for another proxy between HAProxy and the server"
+        }
+        Proxy::Envoy => {
+            "# HTTP/1.1 is the default: remove accept_http_10 and default_host_for_http_10"
+        }
+        Proxy::Alb => {
+            "# a target group of type lambda completes every answer: use one of type ip or instance"
+        }
         Proxy::Cloudflare => {
-            "# it speaks HTTP/1.1 to the server; look for another proxy between Cloudflare and the server"
+            "# it speaks HTTP/1.1 to the server; look for another proxy between Cloudflare and \
+             the server"
         }
     }
 }

@@ -15,27 +15,31 @@ pub(super) fn buffering(proxy: Proxy) -> &'static str {
              flushpackets=on"
         }
         Proxy::Caddy => {
-            "# Caddy forwards text/event-stream at once, whatever flush_interval says: remove response_buffers from\n\
-             # reverse_proxy; and if something between the server and Caddy changes the Content-Type\n\
-             reverse_proxy localhost:3000 {\n    flush_interval -1\n}"
+            "# Caddy forwards text/event-stream at once, whatever flush_interval says: remove \
+             response_buffers from\n# reverse_proxy; and if something between the server and \
+             Caddy changes the Content-Type\nreverse_proxy localhost:3000 {\n    flush_interval \
+             -1\n}"
         }
         Proxy::Traefik => {
-            "# Traefik forwards text/event-stream at once, whatever flushInterval says: remove the buffering middleware from the\n\
-             # router; and if something between the server and Traefik changes the Content-Type, set for the service:\n\
-             http:\n  services:\n    tidings:\n      loadBalancer:\n        responseForwarding:\n          \
-             flushInterval: \"-1\""
+            "# Traefik forwards text/event-stream at once, whatever flushInterval says: remove \
+             the buffering middleware from the\n# router; and if something between the server and \
+             Traefik changes the Content-Type, set for the service:\nhttp:\n  services:\n    \
+             tidings:\n      loadBalancer:\n        responseForwarding:\n          flushInterval: \
+             \"-1\""
         }
         Proxy::Haproxy => {
             "# in the backend; and remove every http-response wait-for-body\n\
              option http-no-delay"
         }
         Proxy::Envoy => {
-            "# Envoy forwards everything at once: remove filters that read whole answers from http_filters (transcoders,\n\
-             # ext_proc with response_body_mode BUFFERED, Lua with body())"
+            "# Envoy forwards everything at once: remove filters that read whole answers from \
+             http_filters (transcoders,\n# ext_proc with response_body_mode BUFFERED, Lua with \
+             body())"
         }
         Proxy::Alb => {
-            "# a target group of type lambda buffers answers: use one of type ip or instance\n\
-             aws elbv2 create-target-group --name tidings --target-type ip --protocol HTTP --port 3000 --vpc-id VPC"
+            "# a target group of type lambda buffers answers: use one of type ip or instance\naws \
+             elbv2 create-target-group --name tidings --target-type ip --protocol HTTP --port \
+             3000 --vpc-id VPC"
         }
         Proxy::Cloudflare => {
             "# turn off response buffering (a setting of Enterprise zones, off by default)\n\
@@ -56,24 +60,29 @@ pub(super) fn compression(proxy: Proxy) -> &'static str {
              SetEnv no-brotli 1"
         }
         Proxy::Caddy => {
-            "# Caddy compresses nothing that is marked no-transform; if something between the server and Caddy removes the mark\n\
-             @calls not path */stream */system/heartbeat\n\
-             encode @calls zstd gzip"
+            "# Caddy compresses nothing that is marked no-transform; if something between the \
+             server and Caddy removes the mark\n@calls not path */stream \
+             */system/heartbeat\nencode @calls zstd gzip"
         }
         Proxy::Traefik => {
-            "http:\n  middlewares:\n    compress:\n      compress:\n        excludedContentTypes:\n          \
-             - text/event-stream"
+            "http:\n  middlewares:\n    compress:\n      compress:\n        \
+             excludedContentTypes:\n          - text/event-stream"
         }
         Proxy::Haproxy => {
-            "# HAProxy compresses nothing that is marked no-transform; if something between the server and HAProxy removes the\n\
-             # mark, name the types to compress, without text/event-stream\n\
-             compression type text/html text/css application/javascript application/json"
+            "# HAProxy compresses nothing that is marked no-transform; if something between the \
+             server and HAProxy removes the\n# mark, name the types to compress, without \
+             text/event-stream\ncompression type text/html text/css application/javascript \
+             application/json"
         }
         Proxy::Envoy => {
-            "# in the compressor filter: name the types, without text/event-stream\n\
-             response_direction_config:\n  common_config:\n    content_type: [text/html, text/css, application/javascript, application/json]"
+            "# in the compressor filter: name the types, without \
+             text/event-stream\nresponse_direction_config:\n  common_config:\n    content_type: \
+             [text/html, text/css, application/javascript, application/json]"
         }
-        Proxy::Alb => "# an ALB does not compress; in a CloudFront before it, set \"Compress\": false for these paths",
+        Proxy::Alb => {
+            "# an ALB does not compress; in a CloudFront before it, set \"Compress\": false for \
+             these paths"
+        }
         Proxy::Cloudflare => {
             "# Rules > Compression Rules > Disable compression, when\n\
              http.response.content_type.media_type eq \"text/event-stream\""
@@ -89,32 +98,32 @@ pub(super) fn idle_cut(proxy: Proxy) -> &'static str {
              timeout=3600"
         }
         Proxy::Caddy => {
-            "# Caddy has no timeout by default; remove what sets one (also write in the timeouts of servers), or\n\
-             reverse_proxy localhost:3000 {\n    transport http {\n        read_timeout 1h\n    }\n}"
+            "# Caddy has no timeout by default; remove what sets one (also write in the timeouts \
+             of servers), or\nreverse_proxy localhost:3000 {\n    transport http {\n        \
+             read_timeout 1h\n    }\n}"
         }
         Proxy::Traefik => {
-            "# of the entry point, in the static configuration; 0, the default, means no timeout\n\
-             entryPoints:\n  websecure:\n    transport:\n      respondingTimeouts:\n        writeTimeout: 0"
+            "# of the entry point, in the static configuration; 0, the default, means no \
+             timeout\nentryPoints:\n  websecure:\n    transport:\n      \
+             respondingTimeouts:\n        writeTimeout: 0"
         }
         Proxy::Haproxy => {
-            "# timeout client in the frontend, timeout server in the backend; timeout tunnel is for upgraded connections only\n\
-             timeout client 1h\n\
-             timeout server 1h"
+            "# timeout client in the frontend, timeout server in the backend; timeout tunnel is \
+             for upgraded connections only\ntimeout client 1h\ntimeout server 1h"
         }
         Proxy::Envoy => {
-            "# in the connection manager, whose default is 5 min; and in the route, whose default is 15 s for a whole answer\n\
-             stream_idle_timeout: 1h\n\
-             route: { cluster: tidings, timeout: 0s }"
+            "# in the connection manager, whose default is 5 min; and in the route, whose default \
+             is 15 s for a whole answer\nstream_idle_timeout: 1h\nroute: { cluster: tidings, \
+             timeout: 0s }"
         }
         Proxy::Alb => {
-            "# the default is 60 s; a CloudFront before it waits for 30 s (its origin response timeout)\n\
-             aws elbv2 modify-load-balancer-attributes --load-balancer-arn ARN --attributes \
-             Key=idle_timeout.timeout_seconds,Value=300"
+            "# the default is 60 s; a CloudFront before it waits for 30 s (its origin response \
+             timeout)\naws elbv2 modify-load-balancer-attributes --load-balancer-arn ARN \
+             --attributes Key=idle_timeout.timeout_seconds,Value=300"
         }
         Proxy::Cloudflare => {
-            "# it cuts after 120 s of silence (for years after 100 s), which only Enterprise zones can change: shorten, in the\n\
-             # server's settings\n\
-             HEARTBEAT_INTERVAL=25s"
+            "# it cuts after 120 s of silence (for years after 100 s), which only Enterprise \
+             zones can change: shorten, in the\n# server's settings\nHEARTBEAT_INTERVAL=25s"
         }
     }
 }

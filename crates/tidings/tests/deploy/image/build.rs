@@ -1,7 +1,7 @@
 //! Builds the image, once for all tests, in a storage of its own below `target/`.
 //!
-//! `cargo xtask` has put there what stands for the images that a registry would have, under the names that the Dockerfile asks
-//! for, and names the folder in `TIDINGS_IMAGE`.
+//! `cargo xtask` has put there what stands for the images that a registry would have, under the
+//! names that the Dockerfile asks for, and names the folder in `TIDINGS_IMAGE`.
 
 use std::env;
 use std::fs::{self, File};
@@ -35,14 +35,24 @@ impl Image {
         let context = tempfile::tempdir().unwrap();
         let mut command = buildah("bud");
         // Docker's format, as OCI's has no health check.
-        command.args(["--isolation", "chroot", "--pull-never", "--format", "docker", "--tag", NAME]);
+        command.args([
+            "--isolation",
+            "chroot",
+            "--pull-never",
+            "--format",
+            "docker",
+            "--tag",
+            NAME,
+        ]);
         command.args(["--build-arg", "REVISION=of the tests"]);
         command.arg("--file").arg(root().join("deploy/Dockerfile"));
         if from_sources {
             command.args(["--layers=false"]).arg(root());
         } else {
             prebuilt(context.path());
-            command.args(["--build-arg", "SOURCE=prebuilt"]).arg(context.path());
+            command
+                .args(["--build-arg", "SOURCE=prebuilt"])
+                .arg(context.path());
         }
         succeed(&mut command);
 
@@ -52,8 +62,13 @@ impl Image {
         succeed(buildah("from").args(["--pull-never", "--name", CONTAINER, NAME]));
         let files = succeed(buildah("mount").arg(CONTAINER));
         let inspected: Value =
-            serde_json::from_str(&succeed(buildah("inspect").args(["--type", "image", NAME]))).unwrap();
-        Self { config: inspected["Docker"]["config"].clone(), root: files.into(), _lock: lock }
+            serde_json::from_str(&succeed(buildah("inspect").args(["--type", "image", NAME])))
+                .unwrap();
+        Self {
+            config: inspected["Docker"]["config"].clone(),
+            root: files.into(),
+            _lock: lock,
+        }
     }
 }
 
@@ -75,7 +90,9 @@ fn prebuilt(context: &Path) {
 }
 
 fn folder() -> PathBuf {
-    env::var_os("TIDINGS_IMAGE").expect("TIDINGS_IMAGE is set by `cargo xtask test`, as root").into()
+    env::var_os("TIDINGS_IMAGE")
+        .expect("TIDINGS_IMAGE is set by `cargo xtask test`, as root")
+        .into()
 }
 
 fn buildah(subcommand: &str) -> Command {
@@ -83,8 +100,14 @@ fn buildah(subcommand: &str) -> Command {
     let temporary = folder.join("tmp");
     fs::create_dir_all(&temporary).unwrap();
     let mut command = Command::new("buildah");
-    command.args(["--storage-driver", "vfs", "--root"]).arg(folder.join("storage"));
+    command
+        .args(["--storage-driver", "vfs", "--root"])
+        .arg(folder.join("storage"));
     // It keeps caches of builds there, too.
-    command.arg("--runroot").arg(folder.join("run")).arg(subcommand).env("TMPDIR", temporary);
+    command
+        .arg("--runroot")
+        .arg(folder.join("run"))
+        .arg(subcommand)
+        .env("TMPDIR", temporary);
     command
 }

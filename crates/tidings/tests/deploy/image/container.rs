@@ -1,7 +1,8 @@
-//! A container as Kubernetes makes one of the image: its root read-only, its user without any capability, a network of its own.
+//! A container as Kubernetes makes one of the image: its root read-only, its user without any
+//! capability, a network of its own.
 //!
-//! By runc, as `buildah run` has no read-only root. What it runs is read off the image. Nobody but the tests reaches its network,
-//! in which the server listens where it does by itself.
+//! By runc, as `buildah run` has no read-only root. What it runs is read off the image. Nobody but
+//! the tests reaches its network, in which the server listens where it does by itself.
 
 use std::cell::RefCell;
 use std::fs;
@@ -16,7 +17,8 @@ use tempfile::TempDir;
 use super::build::Image;
 use crate::support::{said, succeed};
 
-/// How often a container is looked at until it is as it must be, and how many times: only so that nothing hangs.
+/// How often a container is looked at until it is as it must be, and how many times: only so that
+/// nothing hangs.
 const LOOK: Duration = Duration::from_millis(20);
 const LOOKS: usize = 30_000;
 
@@ -29,23 +31,44 @@ pub(crate) struct Container {
 }
 
 impl Container {
-    /// Starts the image's program with a folder for its volume, as the image says, with these variables beside its own.
+    /// Starts the image's program with a folder for its volume, as the image says, with these
+    /// variables beside its own.
     pub(crate) fn start(image: &Image, volume: &Path, environment: &[(&str, &str)]) -> Self {
         let arguments: Vec<_> = strings(&image.config["Cmd"]).collect();
         Self::run(image, volume, environment, &arguments)
     }
 
     /// Another command of its program.
-    pub(crate) fn run(image: &Image, volume: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> Self {
+    pub(crate) fn run(
+        image: &Image,
+        volume: &Path,
+        environment: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let folder = tempfile::tempdir().unwrap();
-        let id = format!("tidings-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let id = format!(
+            "tidings-test-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         let bundle = bundle(image, volume, environment, arguments);
-        fs::write(folder.path().join("config.json"), serde_json::to_vec(&bundle).unwrap()).unwrap();
+        fs::write(
+            folder.path().join("config.json"),
+            serde_json::to_vec(&bundle).unwrap(),
+        )
+        .unwrap();
         let said = fs::File::create(folder.path().join("said")).unwrap();
         let mut command = runc(&folder);
-        command.arg("run").arg("--bundle").arg(folder.path()).arg(&id);
-        command.stdin(Stdio::null()).stdout(said.try_clone().unwrap()).stderr(said);
+        command
+            .arg("run")
+            .arg("--bundle")
+            .arg(folder.path())
+            .arg(&id);
+        command
+            .stdin(Stdio::null())
+            .stdout(said.try_clone().unwrap())
+            .stderr(said);
         let runc = RefCell::new(command.spawn().unwrap());
         Self { id, folder, runc }
     }
@@ -87,14 +110,23 @@ impl Container {
 
     /// Runs a program inside, as its health check is.
     pub(crate) fn exec(&self, arguments: &[&str]) -> Output {
-        self.runc().args(["exec", &self.id]).args(arguments).output().unwrap()
+        self.runc()
+            .args(["exec", &self.id])
+            .args(arguments)
+            .output()
+            .unwrap()
     }
 
     /// A program of this machine, in the network of the container.
     pub(crate) fn outside(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
-        command.arg(format!("--net=/proc/{}/ns/net", self.process())).arg(program);
-        command.current_dir(self.folder.path()).env_clear().env("TIDINGS_URL", "http://127.0.0.1:3000");
+        command
+            .arg(format!("--net=/proc/{}/ns/net", self.process()))
+            .arg(program);
+        command
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("TIDINGS_URL", "http://127.0.0.1:3000");
         command
     }
 
@@ -105,8 +137,15 @@ impl Container {
 
     pub(crate) fn root_is_read_only(&self) -> bool {
         let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", self.process())).unwrap();
-        let root = mounts.lines().find(|line| line.split(' ').nth(4) == Some("/")).unwrap();
-        root.split(' ').nth(5).unwrap().split(',').any(|option| option == "ro")
+        let root = mounts
+            .lines()
+            .find(|line| line.split(' ').nth(4) == Some("/"))
+            .unwrap();
+        root.split(' ')
+            .nth(5)
+            .unwrap()
+            .split(',')
+            .any(|option| option == "ro")
     }
 
     /// The number of the server's process here; inside it is 1. Waits until it is there.
@@ -136,7 +175,10 @@ impl Container {
 }
 
 impl Drop for Container {
-    #[expect(clippy::print_stderr, reason = "a test that fails shows what its server said")]
+    #[expect(
+        clippy::print_stderr,
+        reason = "a test that fails shows what its server said"
+    )]
     fn drop(&mut self) {
         // It may not be there yet.
         let mut deleted = self.runc().args(["delete", "--force", &self.id]).output();
@@ -145,7 +187,11 @@ impl Drop for Container {
             deleted = self.runc().args(["delete", "--force", &self.id]).output();
         }
         if std::thread::panicking() {
-            eprintln!("the server said: {}\n{}", self.said(), deleted.map(|output| said(&output)).unwrap_or_default());
+            eprintln!(
+                "the server said: {}\n{}",
+                self.said(),
+                deleted.map(|output| said(&output)).unwrap_or_default()
+            );
         }
     }
 }
@@ -161,9 +207,15 @@ fn bundle(image: &Image, volume: &Path, environment: &[(&str, &str)], arguments:
     let config = &image.config;
     let (user, group) = config["User"].as_str().unwrap().split_once(':').unwrap();
     let [user, group] = [user, group].map(|number| number.parse::<u32>().unwrap());
-    let arguments: Vec<_> = strings(&config["Entrypoint"]).chain(arguments.iter().copied()).collect();
+    let arguments: Vec<_> = strings(&config["Entrypoint"])
+        .chain(arguments.iter().copied())
+        .collect();
     let mut variables = config["Env"].as_array().unwrap().clone();
-    variables.extend(environment.iter().map(|(name, value)| json!(format!("{name}={value}"))));
+    variables.extend(
+        environment
+            .iter()
+            .map(|(name, value)| json!(format!("{name}={value}"))),
+    );
     let none = json!([]);
     json!({
         "ociVersion": "1.0.2",
@@ -193,5 +245,8 @@ fn bundle(image: &Image, volume: &Path, environment: &[(&str, &str)], arguments:
 }
 
 fn strings(list: &Value) -> impl Iterator<Item = &str> {
-    list.as_array().unwrap().iter().map(|item| item.as_str().unwrap())
+    list.as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item.as_str().unwrap())
 }

@@ -220,12 +220,20 @@ pub(crate) const ALL: &[Facts] = &[
         name: "Go `tmaxmax/go-sse`",
         ends: [
             sure(Back("request failed: connection to server lost: EOF")),
-            sure(Back("request failed: connection to server lost: unexpected EOF")),
-            sure(Back("request failed: connection to server lost: unexpected EOF")),
+            sure(Back(
+                "request failed: connection to server lost: unexpected EOF",
+            )),
+            sure(Back(
+                "request failed: connection to server lost: unexpected EOF",
+            )),
             sure(Back("request failed: connection to server lost: EOF")),
             unsure(Back("request failed: connection to server lost: read tcp")),
-            sure(Back("request failed: connection to server lost: unexpected EOF")),
-            sure(Back("request failed: connection to server lost: unexpected EOF")),
+            sure(Back(
+                "request failed: connection to server lost: unexpected EOF",
+            )),
+            sure(Back(
+                "request failed: connection to server lost: unexpected EOF",
+            )),
         ],
         refusals: [Refused::Stops; 3],
         expired: ForEver,
@@ -371,7 +379,15 @@ pub(crate) const ALL: &[Facts] = &[
     Facts {
         library: Library::Ktor,
         name: "Ktor's plugin `SSE`",
-        ends: [sure(Stops), sure(Stops), sure(Stops), sure(Stops), unsure(Stops), sure(Stops), sure(Stops)],
+        ends: [
+            sure(Stops),
+            sure(Stops),
+            sure(Stops),
+            sure(Stops),
+            unsure(Stops),
+            sure(Stops),
+            sure(Stops),
+        ],
         refusals: [Callers; 3],
         expired: Callers,
         retry: Retry::Callers,
@@ -397,11 +413,17 @@ pub(crate) const ALL: &[Facts] = &[
 ];
 
 const fn sure(then: Then) -> End {
-    End { then, shows_last_words: true }
+    End {
+        then,
+        shows_last_words: true,
+    }
 }
 
 const fn unsure(then: Then) -> End {
-    End { then, shows_last_words: false }
+    End {
+        then,
+        shows_last_words: false,
+    }
 }
 
 impl Facts {
@@ -425,20 +447,34 @@ impl Facts {
         };
         let python = |name: &str| {
             let pinned = PYTHON.lines().filter_map(|line| line.split_once("=="));
-            pinned.into_iter().find(|(known, _)| *known == name).unwrap().1.to_owned()
+            pinned
+                .into_iter()
+                .find(|(known, _)| *known == name)
+                .unwrap()
+                .1
+                .to_owned()
         };
         let go = |module: &str| {
             let required = GO.lines().filter_map(|line| line.trim().split_once(' '));
-            let version = required.into_iter().find(|(known, _)| *known == module).unwrap().1;
+            let version = required
+                .into_iter()
+                .find(|(known, _)| *known == module)
+                .unwrap()
+                .1;
             // A version without a name is given as a commit.
-            version.trim_start_matches("v0.0.0-").trim_start_matches('v').to_owned()
+            version
+                .trim_start_matches("v0.0.0-")
+                .trim_start_matches('v')
+                .to_owned()
         };
         let jvm = |property: &str| {
             let (_, rest) = JVM.split_once(&format!("<{property}.version>")).unwrap();
             rest.split_once('<').unwrap().0.to_owned()
         };
         match self.library {
-            Library::Browser | Library::NetHttp | Library::JavaNetHttp => "the machine's".to_owned(),
+            Library::Browser | Library::NetHttp | Library::JavaNetHttp => {
+                "the machine's".to_owned()
+            }
             Library::R3labs => go("github.com/r3labs/sse/v2"),
             Library::Tmaxmax => go("github.com/tmaxmax/go-sse"),
             Library::GoEventSource => go("github.com/launchdarkly/eventsource"),
@@ -472,7 +508,11 @@ impl End {
             Stops => "**just ends**".to_owned(),
             Raises(error) => format!("raises `{error}`"),
         };
-        if self.shows_last_words { cell } else { cell + " †" }
+        if self.shows_last_words {
+            cell
+        } else {
+            cell + " †"
+        }
     }
 }
 
@@ -523,7 +563,15 @@ pub(crate) fn tables() -> String {
             let _ = write!(text, " {} |", refused.cell());
         }
         let _ = write!(text, " {} |", facts.retry.cell());
-        let _ = writeln!(text, " {} |", if facts.waits.is_empty() { "yours to see" } else { facts.waits });
+        let _ = writeln!(
+            text,
+            " {} |",
+            if facts.waits.is_empty() {
+                "yours to see"
+            } else {
+                facts.waits
+            }
+        );
     }
     text
 }

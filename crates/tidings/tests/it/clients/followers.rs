@@ -14,7 +14,9 @@ use super::ways::{Answer, Way, Ways};
 use crate::support::binary::{Place, Process};
 use crate::support::checks::SetClock;
 use crate::support::client::{Client, Follower};
-use crate::support::{ADMIN, Stream, TestServer, config, demo, http, in_time, jwt, start_on, start_with};
+use crate::support::{
+    ADMIN, Stream, TestServer, config, demo, http, in_time, jwt, start_on, start_with,
+};
 
 /// Three heartbeat intervals of the servers here.
 const SILENCE: Duration = Duration::from_secs(3);
@@ -41,10 +43,20 @@ struct Follows {
 
 impl Follows {
     /// Follows the notifications, and waits until it is connected.
-    async fn start(follower: Follower, address: SocketAddr, token: &str, last_id: &str, silence: Duration) -> Self {
+    async fn start(
+        follower: Follower,
+        address: SocketAddr,
+        token: &str,
+        last_id: &str,
+        silence: Duration,
+    ) -> Self {
         let url = format!("http://{address}/notifications/stream");
         let client = follower.follow(&url, EVENTS, token, last_id, silence);
-        let mut follows = Self { follower, client, shown: Vec::new() };
+        let mut follows = Self {
+            follower,
+            client,
+            shown: Vec::new(),
+        };
         while follows.client.next().await["event"] != "connected" {}
         follows
     }
@@ -80,7 +92,11 @@ async fn each<S: Future<Output = Follows> + Send + 'static>(
     all: Vec<Follows>,
     step: impl Fn(Follows) -> S,
 ) -> Vec<Follows> {
-    all.into_iter().map(step).collect::<JoinSet<_>>().join_all().await
+    all.into_iter()
+        .map(step)
+        .collect::<JoinSet<_>>()
+        .join_all()
+        .await
 }
 
 /// Waits until each follower has shown a notification with this title.
@@ -98,7 +114,11 @@ async fn start_each(address: SocketAddr, token: &str, silence: Duration) -> Vec<
         let token = token.to_owned();
         async move { Follows::start(follower, address, &token, "", silence).await }
     };
-    Follower::all().map(start).collect::<JoinSet<_>>().join_all().await
+    Follower::all()
+        .map(start)
+        .collect::<JoinSet<_>>()
+        .join_all()
+        .await
 }
 
 /// An address that stays reserved while nothing listens on it. While a socket is bound to a port,
@@ -113,18 +133,33 @@ impl Held {
     fn new() -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
         socket.set_reuse_address(true).unwrap();
-        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        socket
+            .bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())
+            .unwrap();
         let address = socket.local_addr().unwrap().as_socket().unwrap();
-        Self { address, _socket: socket }
+        Self {
+            address,
+            _socket: socket,
+        }
     }
 
     /// Starts a server in a process of its own, at this address.
     fn serve(&self, journal: &std::path::Path) -> Process {
-        let place = Place::bare().env("DATA_DIR", journal.to_str().unwrap()).env("LOG_LEVEL", "warn");
+        let place = Place::bare()
+            .env("DATA_DIR", journal.to_str().unwrap())
+            .env("LOG_LEVEL", "warn");
         let lane = std::env::var("TIDINGS_TEST_LANE");
-        let place = if let Ok(lane) = lane { place.env("STREAM_LANE", &lane) } else { place };
+        let place = if let Ok(lane) = lane {
+            place.env("STREAM_LANE", &lane)
+        } else {
+            place
+        };
         let (name, value) = HEARTBEATS;
-        place.env(name, value).env("HOST", "127.0.0.1").env("PORT", &self.address.port().to_string()).start(&[])
+        place
+            .env(name, value)
+            .env("HOST", "127.0.0.1")
+            .env("PORT", &self.address.port().to_string())
+            .start(&[])
     }
 }
 
@@ -133,8 +168,18 @@ impl Held {
 async fn publish(address: SocketAddr, title: &str) -> Option<String> {
     let body = json!({"title": title, "message": "m"}).to_string();
     let bearer = format!("Bearer {ADMIN}");
-    let headers = [("Content-Type", "application/json"), ("Authorization", bearer.as_str())];
-    let answer = http::attempt(address, "POST", "/notifications/send", &headers, body.as_bytes()).await?;
+    let headers = [
+        ("Content-Type", "application/json"),
+        ("Authorization", bearer.as_str()),
+    ];
+    let answer = http::attempt(
+        address,
+        "POST",
+        "/notifications/send",
+        &headers,
+        body.as_bytes(),
+    )
+    .await?;
     let announced: usize = answer.header("content-length")?.parse().unwrap();
     if answer.body.len() < announced {
         return None;
@@ -190,7 +235,10 @@ async fn a_server_that_is_killed_and_away_for_eight_seconds_costs_no_follower_an
     let following = each_shows(following, LAST).await;
     let stored = stored(address).await;
     assert!(acknowledged.iter().all(|id| stored.contains(id)));
-    assert!(acknowledged.len() > 4, "it was killed while something was published");
+    assert!(
+        acknowledged.len() > 4,
+        "it was killed while something was published"
+    );
     for one in following {
         assert_eq!(one.shown, stored, "{:?}", one.follower);
     }
@@ -235,7 +283,14 @@ async fn the_largest_event_and_the_next_one_reach_each_follower() {
     let around = kept.last().unwrap()["data"].to_string().len();
     published.push(kept.last().unwrap()["id"].as_str().unwrap().to_owned());
     published.push(server.say(&form((251 << 10) - around)).await);
-    assert!(server.handle.notify(By::Application, &form((251 << 10) - around + 1)).await.is_err(), "none is larger");
+    assert!(
+        server
+            .handle
+            .notify(By::Application, &form((251 << 10) - around + 1))
+            .await
+            .is_err(),
+        "none is larger"
+    );
     published.push(server.notify(LAST).await);
     for mut one in following {
         one.until_shown(FIRST).await;
@@ -252,7 +307,10 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 fn start_with_tokens() -> (TestServer, SetClock) {
     let clock = SetClock::at("2026-11-23T22:30:15.138Z");
     let config = config(&[("JWT_SECRET", SECRET), HEARTBEATS]).unwrap();
-    (start_on(Server::builder().config(config).clock(clock.clock())), clock)
+    (
+        start_on(Server::builder().config(config).clock(clock.clock())),
+        clock,
+    )
 }
 
 #[tokio::test]
@@ -268,7 +326,10 @@ async fn a_follower_whose_token_expires_reconnects_with_a_new_one() {
     // The server checks this at each heartbeat.
     clock.advance(Duration::from_hours(1));
     let following = each(following, |mut one| async move {
-        assert_eq!(one.client.event("expired").await["data"], r#"{"reason":"token_expired","reconnect":false}"#);
+        assert_eq!(
+            one.client.event("expired").await["data"],
+            r#"{"reason":"token_expired","reconnect":false}"#
+        );
         one
     })
     .await;
@@ -300,7 +361,10 @@ async fn a_401_ends_each_follower_and_a_new_one_with_a_new_token_resumes() {
                 break line;
             }
         };
-        assert_eq!(expired["data"], r#"{"reason":"token_expired","reconnect":false}"#);
+        assert_eq!(
+            expired["data"],
+            r#"{"reason":"token_expired","reconnect":false}"#
+        );
         one
     })
     .await;
@@ -312,7 +376,12 @@ async fn a_401_ends_each_follower_and_a_new_one_with_a_new_token_resumes() {
             one.client.asked().await;
             let refused = one.client.next().await;
             assert_eq!(refused["status"], 401, "{:?}: {refused}", one.follower);
-            assert_eq!(one.client.exit().await, Some(1), "{:?}: asked once, and no more", one.follower);
+            assert_eq!(
+                one.client.exit().await,
+                Some(1),
+                "{:?}: asked once, and no more",
+                one.follower
+            );
             Follows::start(one.follower, address, &token, &last_id, PATIENT).await
         }
     })
@@ -328,19 +397,32 @@ async fn a_401_ends_each_follower_and_a_new_one_with_a_new_token_resumes() {
 #[ignore = "needs Go and a JDK: `cargo xtask test` runs it"]
 async fn a_follower_reconnects_after_a_502_and_after_a_finished_stream() {
     let following = Follower::all().map(|follower| async move {
-        let answers = [Answer::Status(502), Answer::Ends(Way::Finished), Answer::Status(503), Answer::Stays];
+        let answers = [
+            Answer::Status(502),
+            Answer::Ends(Way::Finished),
+            Answer::Status(503),
+            Answer::Stays,
+        ];
         let mut server = Ways::start(&answers).await;
         let mut client = follower.follow(&server.url, "first,last,again", "a token", "", PATIENT);
         for _ in 0..2 {
             client.asked().await;
-            assert_eq!(in_time(server.asked()).await.last_event_id, None, "{follower:?}");
+            assert_eq!(
+                in_time(server.asked()).await.last_event_id,
+                None,
+                "{follower:?}"
+            );
         }
         let first = client.event("first").await;
         server.sign();
         client.event("last").await;
         for _ in 0..2 {
             client.asked().await;
-            assert_eq!(in_time(server.asked()).await.last_event_id.as_deref(), first["id"].as_str(), "{follower:?}");
+            assert_eq!(
+                in_time(server.asked()).await.last_event_id.as_deref(),
+                first["id"].as_str(),
+                "{follower:?}"
+            );
         }
         client.event("again").await;
     });
@@ -362,11 +444,20 @@ fn the_committed_followers_are_fresh() {
     while let Some(line) = lines.next() {
         fresh += line;
         fresh.push('\n');
-        let Some((_, file)) = line.strip_prefix("```").and_then(|info| info.split_once(FILE)) else { continue };
+        let Some((_, file)) = line
+            .strip_prefix("```")
+            .and_then(|info| info.split_once(FILE))
+        else {
+            continue;
+        };
         // The package that it is in is the reader's own.
         let code = read(file);
         let (first, rest) = code.split_once("\n\n").unwrap();
-        fresh += if first.starts_with("package ") { rest } else { &code };
+        fresh += if first.starts_with("package ") {
+            rest
+        } else {
+            &code
+        };
         fresh += "```\n";
         files.push(file.to_owned());
         assert!(lines.any(|line| line == "```"), "{file} has no end");
@@ -384,6 +475,9 @@ fn the_committed_followers_are_fresh() {
     if std::env::var_os("TIDINGS_BLESS").is_some() {
         std::fs::write(format!("{ROOT}/{PAGE}"), fresh).unwrap();
     } else {
-        assert!(page == fresh, "{PAGE} does not show the code that runs; refresh it with `cargo xtask docs`");
+        assert!(
+            page == fresh,
+            "{PAGE} does not show the code that runs; refresh it with `cargo xtask docs`"
+        );
     }
 }

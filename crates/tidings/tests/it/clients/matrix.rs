@@ -41,7 +41,11 @@ async fn until_back(client: &mut Client, server: &mut Ways) -> Seen {
         }
     };
     in_time(reading).await;
-    Seen { events, error, back }
+    Seen {
+        events,
+        error,
+        back,
+    }
 }
 
 async fn check_end(facts: &Facts, way: Way, end: End) {
@@ -63,12 +67,22 @@ async fn check_end(facts: &Facts, way: Way, end: End) {
     if !matches!(way, Way::Broken | Way::Brink) && end.shows_last_words {
         assert!(showed_last);
     }
-    let half: &[&str] = if matches!(end.then, Then::Part(_) | Then::Early(_)) { &["half"] } else { &[] };
-    let others: Vec<_> = seen.events.iter().filter(|event| *event != "last").collect();
+    let half: &[&str] = if matches!(end.then, Then::Part(_) | Then::Early(_)) {
+        &["half"]
+    } else {
+        &[]
+    };
+    let others: Vec<_> = seen
+        .events
+        .iter()
+        .filter(|event| *event != "last")
+        .collect();
     assert_eq!(others, half);
 
     let (comes_back, reason) = match end.then {
-        Then::Back(reason) | Then::Skips(reason) | Then::Part(reason) | Then::Early(reason) => (true, reason),
+        Then::Back(reason) | Then::Skips(reason) | Then::Part(reason) | Then::Early(reason) => {
+            (true, reason)
+        }
         Then::Silently => (true, ""),
         Then::Raises(error) => (library == Library::HttpxSse, error),
         // The loop around this library reconnects after this too.
@@ -77,7 +91,11 @@ async fn check_end(facts: &Facts, way: Way, end: End) {
     if matches!(end.then, Then::Silently) {
         assert_eq!(seen.error, "");
     } else {
-        let reason = if reason.is_empty() { "no reason given" } else { reason };
+        let reason = if reason.is_empty() {
+            "no reason given"
+        } else {
+            reason
+        };
         assert!(seen.error.starts_with(reason), "{}", seen.error);
     }
     assert_eq!(seen.back.is_some(), comes_back);
@@ -139,12 +157,17 @@ async fn gives_up(mut client: Client) {
 /// Runs all cases at the same time, because they mostly wait. Fails with the name of every case
 /// that failed.
 async fn all<C: Future<Output = ()> + Send + 'static>(cases: impl Iterator<Item = (String, C)>) {
-    let cases: Vec<_> = cases.map(|(name, case)| (name, tokio::spawn(case))).collect();
+    let cases: Vec<_> = cases
+        .map(|(name, case)| (name, tokio::spawn(case)))
+        .collect();
     let mut failed = Vec::new();
     for (name, case) in cases {
         if let Err(error) = case.await {
             let panic = error.into_panic();
-            failed.push(format!("{name}: {}", panic.downcast_ref::<String>().map_or("", String::as_str)));
+            failed.push(format!(
+                "{name}: {}",
+                panic.downcast_ref::<String>().map_or("", String::as_str)
+            ));
         }
     }
     assert!(failed.is_empty(), "not so:\n{}", failed.join("\n"));
@@ -159,7 +182,9 @@ fn libraries() -> impl Iterator<Item = &'static Facts> {
 async fn each_client_reacts_to_each_way_of_ending_as_the_table_says() {
     let cases = libraries().flat_map(|facts| {
         let name = |way| format!("{:?}, {way:?}", facts.library);
-        facts.ends().map(move |(way, end)| (name(way), check_end(facts, way, end)))
+        facts
+            .ends()
+            .map(move |(way, end)| (name(way), check_end(facts, way, end)))
     });
     all(cases).await;
 }
@@ -168,12 +193,14 @@ async fn each_client_reacts_to_each_way_of_ending_as_the_table_says() {
 #[ignore = "needs Node, Python, Go, a JDK and a browser: `cargo xtask test` runs it"]
 async fn each_client_reacts_to_each_refusal_as_the_table_says() {
     let cases = libraries().flat_map(|facts| {
-        let statuses = facts.refusals().map(|(status, refused)| (Answer::Status(status), refused));
+        let statuses = facts
+            .refusals()
+            .map(|(status, refused)| (Answer::Status(status), refused));
         let expired = (Answer::Expired, facts.expired);
         let name = |answer| format!("{:?}, {answer:?}", facts.library);
-        statuses
-            .chain([expired])
-            .map(move |(answer, refused)| (name(answer), check_refusal(facts.library, answer, refused)))
+        statuses.chain([expired]).map(move |(answer, refused)| {
+            (name(answer), check_refusal(facts.library, answer, refused))
+        })
     });
     all(cases).await;
 }
@@ -181,7 +208,8 @@ async fn each_client_reacts_to_each_refusal_as_the_table_says() {
 #[test]
 fn the_committed_client_tables_are_fresh() {
     const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/clients.md");
-    const BEGIN: &str = "<!-- Generated from crates/tidings/tests/it/clients/facts.rs by `cargo xtask docs`. -->\n\n";
+    const BEGIN: &str = "<!-- Generated from crates/tidings/tests/it/clients/facts.rs by `cargo \
+                         xtask docs`. -->\n\n";
     const END: &str = "\n<!-- To here. -->\n";
     let page = std::fs::read_to_string(PAGE).unwrap();
     let (before, rest) = page.split_once(BEGIN).unwrap();
@@ -190,6 +218,9 @@ fn the_committed_client_tables_are_fresh() {
     if std::env::var_os("TIDINGS_BLESS").is_some() {
         std::fs::write(PAGE, fresh).unwrap();
     } else {
-        assert!(page == fresh, "docs/clients.md is not what the facts say; refresh it with `cargo xtask docs`");
+        assert!(
+            page == fresh,
+            "docs/clients.md is not what the facts say; refresh it with `cargo xtask docs`"
+        );
     }
 }

@@ -89,10 +89,19 @@ impl Ways {
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let (sender, requests) = mpsc::channel(64);
         let sign = Arc::new(Notify::new());
-        let script =
-            Script { answers: answers.to_vec(), asked: AtomicUsize::new(0), requests: sender, sign: sign.clone() };
+        let script = Script {
+            answers: answers.to_vec(),
+            asked: AtomicUsize::new(0),
+            requests: sender,
+            sign: sign.clone(),
+        };
         let accepting = AbortOnDropHandle::new(tokio::spawn(accept(listener, Arc::new(script))));
-        Self { url, requests, sign, _accepting: accepting }
+        Self {
+            url,
+            requests,
+            sign,
+            _accepting: accepting,
+        }
     }
 
     /// The next request for a stream. If the future is dropped before it is ready, no request is
@@ -133,23 +142,38 @@ async fn serve(mut socket: TcpStream, script: &Script) -> std::io::Result<()> {
         return end(socket).await;
     }
     let headers = request.lines().filter_map(|line| line.split_once(": "));
-    let last_event_id = headers.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("last-event-id"));
+    let last_event_id = headers
+        .into_iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("last-event-id"));
     let last_event_id = last_event_id.map(|(_, id)| id.to_owned());
     let nth = script.asked.fetch_add(1, Ordering::SeqCst);
-    let _ = script.requests.send(Request { at: Instant::now(), last_event_id }).await;
+    let _ = script
+        .requests
+        .send(Request {
+            at: Instant::now(),
+            last_event_id,
+        })
+        .await;
     match script.answers[nth.min(script.answers.len() - 1)] {
         Answer::Status(code) => {
             socket.write_all(&status(code)).await?;
             end(socket).await
         }
         Answer::Stays => {
-            socket.write_all(&[head(true), framed("event: again\ndata: 3\n\n", true)].concat()).await?;
+            socket
+                .write_all(&[head(true), framed("event: again\ndata: 3\n\n", true)].concat())
+                .await?;
             let _ = socket.read(&mut [0]).await;
             Ok(())
         }
         Answer::Expired => {
-            let expired = framed("event: expired\nretry: 10\ndata: {\"reconnect\":false}\n\n", true);
-            socket.write_all(&[&head(true)[..], &expired, b"0\r\n\r\n"].concat()).await?;
+            let expired = framed(
+                "event: expired\nretry: 10\ndata: {\"reconnect\":false}\n\n",
+                true,
+            );
+            socket
+                .write_all(&[&head(true)[..], &expired, b"0\r\n\r\n"].concat())
+                .await?;
             end(socket).await
         }
         Answer::Ends(way) => stream(socket, way, &script.sign).await,
@@ -160,12 +184,20 @@ async fn stream(mut socket: TcpStream, way: Way, sign: &Notify) -> std::io::Resu
     let chunked = way != Way::Closed;
     let retry = RETRY.as_millis();
     let mut rest = match way {
-        Way::Busy => {
-            [head(true), framed(&format!("event: last\nretry: {retry}\ndata: 2\nid: {ID}\n\n"), true)].concat()
-        }
+        Way::Busy => [
+            head(true),
+            framed(
+                &format!("event: last\nretry: {retry}\ndata: 2\nid: {ID}\n\n"),
+                true,
+            ),
+        ]
+        .concat(),
         Way::Broken => framed("event: half\ndata: 2\ndata: ", true),
         Way::Brink => framed(&format!("event: half\ndata: 2\nid: {HALF}\n"), true),
-        _ => framed(&format!("event: last\nretry: {retry}\ndata: 2\n\n"), chunked),
+        _ => framed(
+            &format!("event: last\nretry: {retry}\ndata: 2\n\n"),
+            chunked,
+        ),
     };
     if way == Way::Finished {
         rest.extend_from_slice(b"0\r\n\r\n");
@@ -173,7 +205,10 @@ async fn stream(mut socket: TcpStream, way: Way, sign: &Notify) -> std::io::Resu
     if way != Way::Busy {
         // The Python library `requests` holds back less than 128 bytes if the body has no chunks.
         let comment = "-".repeat(256);
-        let first = framed(&format!("event: first\ndata: 1\nid: {ID}\n\n: {comment}\n"), chunked);
+        let first = framed(
+            &format!("event: first\ndata: 1\nid: {ID}\n\n: {comment}\n"),
+            chunked,
+        );
         socket.write_all(&[head(chunked), first].concat()).await?;
         sign.notified().await;
     }
@@ -188,11 +223,17 @@ async fn stream(mut socket: TcpStream, way: Way, sign: &Notify) -> std::io::Resu
 /// with unread bytes would reset the connection.
 async fn end(mut socket: TcpStream) -> std::io::Result<()> {
     socket.shutdown().await?;
-    in_time(tokio::io::copy(&mut socket, &mut tokio::io::sink())).await.map(drop)
+    in_time(tokio::io::copy(&mut socket, &mut tokio::io::sink()))
+        .await
+        .map(drop)
 }
 
 fn head(chunked: bool) -> Vec<u8> {
-    let (version, framing) = if chunked { ("1.1", "Transfer-Encoding: chunked\r\n") } else { ("1.0", "") };
+    let (version, framing) = if chunked {
+        ("1.1", "Transfer-Encoding: chunked\r\n")
+    } else {
+        ("1.0", "")
+    };
     format!(
         "HTTP/{version} 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n\
          Access-Control-Allow-Origin: *\r\n{framing}\r\n"
@@ -201,16 +242,24 @@ fn head(chunked: bool) -> Vec<u8> {
 }
 
 fn framed(block: &str, chunked: bool) -> Vec<u8> {
-    if chunked { format!("{:x}\r\n{block}\r\n", block.len()).into_bytes() } else { block.as_bytes().to_vec() }
+    if chunked {
+        format!("{:x}\r\n{block}\r\n", block.len()).into_bytes()
+    } else {
+        block.as_bytes().to_vec()
+    }
 }
 
 /// An answer without a stream. It also satisfies a browser's preflight.
 fn status(code: u16) -> Vec<u8> {
-    let body = if code == 204 { "" } else { "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}" };
+    let body = if code == 204 {
+        ""
+    } else {
+        "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+    };
     let end = if code == 204 { "\r\n" } else { "" };
     format!(
-        "HTTP/1.1 {code} Status\r\nAccess-Control-Allow-Origin: *\r\nAccess-Control-Allow-Headers: last-event-id\r\n\
-         Connection: close\r\n{body}{end}"
+        "HTTP/1.1 {code} Status\r\nAccess-Control-Allow-Origin: \
+         *\r\nAccess-Control-Allow-Headers: last-event-id\r\nConnection: close\r\n{body}{end}"
     )
     .into_bytes()
 }

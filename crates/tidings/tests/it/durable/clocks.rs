@@ -22,7 +22,9 @@ struct Hands {
 impl Hands {
     fn clock(&self) -> Clock {
         let (wall, steady) = (self.clone(), self.clone());
-        let now = move || 1_800_000_000_000 + wall.passed.load(Ordering::SeqCst) + wall.set.load(Ordering::SeqCst);
+        let now = move || {
+            1_800_000_000_000 + wall.passed.load(Ordering::SeqCst) + wall.set.load(Ordering::SeqCst)
+        };
         Clock::from_fns(
             move || Timestamp::from_millisecond(now()).unwrap(),
             move || steady.passed.load(Ordering::SeqCst),
@@ -43,10 +45,15 @@ const DAY: i64 = 86_400_000;
 /// Waits until the log has trimmed everything that is too old by now. The topic `probe` keeps its
 /// messages for a minute.
 async fn let_go(server: &TestServer, hands: &Hands) {
-    server.post("/chat/message", json!({"roomId": "probe", "message": "m"})).await;
+    server
+        .post("/chat/message", json!({"roomId": "probe", "message": "m"}))
+        .await;
     hands.pass(61_000);
     until(async || {
-        let page = server.call("GET", "/events?topic=chat/room/probe", ADMIN, json!(null)).await.json();
+        let page = server
+            .call("GET", "/events?topic=chat/room/probe", ADMIN, json!(null))
+            .await
+            .json();
         page["events"].as_array().unwrap().is_empty()
     })
     .await;
@@ -54,7 +61,12 @@ async fn let_go(server: &TestServer, hands: &Hands) {
 
 async fn kept(server: &TestServer) -> Vec<String> {
     let page = server.get("/events?topic=notifications").await.json();
-    page["events"].as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
+    page["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["id"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,7 +79,11 @@ async fn a_clock_that_is_set_and_set_back_costs_nothing() {
         ("JOURNAL_KEEP", "chat/room/probe=1m"),
     ];
     let hands = Hands::default();
-    let server = start_on(Server::builder().config(config(&settings).unwrap()).clock(hands.clock()));
+    let server = start_on(
+        Server::builder()
+            .config(config(&settings).unwrap())
+            .clock(hands.clock()),
+    );
     let mut ids = vec![server.notify("before").await];
     for set in [10 * DAY, -20 * DAY, 25 * 365 * DAY] {
         hands.set(set);
@@ -80,7 +96,10 @@ async fn a_clock_that_is_set_and_set_back_costs_nothing() {
     let_go(&server, &hands).await;
     let_go(&server, &hands).await;
     let left = kept(&server).await;
-    assert!(!left.contains(&ids[0]) && left.ends_with(&ids[3..]), "by the time that passes, they go one by one");
+    assert!(
+        !left.contains(&ids[0]) && left.ends_with(&ids[3..]),
+        "by the time that passes, they go one by one"
+    );
     hands.pass(3_600_000);
     let_go(&server, &hands).await;
     assert_eq!(kept(&server).await, [""; 0]);
@@ -101,7 +120,11 @@ async fn a_start_with_a_wrong_clock_costs_nothing() {
         hands.set(wrong);
         let mut built = None;
         until(async || {
-            built = Server::builder().config(config(&settings).unwrap()).clock(hands.clock()).build().ok();
+            built = Server::builder()
+                .config(config(&settings).unwrap())
+                .clock(hands.clock())
+                .build()
+                .ok();
             built.is_some()
         })
         .await;

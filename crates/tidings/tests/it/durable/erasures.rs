@@ -21,21 +21,48 @@ const EVENTS: usize = 20;
 const PLACES: usize = 4;
 
 fn start(data: &Path, sync: &str) -> Process {
-    let place = Place::new().env("JOURNAL", "disk").env("DATA_DIR", data.to_str().unwrap());
-    place.env("JOURNAL_SYNC", sync).env("LOG_LEVEL", "warn").start(&[])
+    let place = Place::new()
+        .env("JOURNAL", "disk")
+        .env("DATA_DIR", data.to_str().unwrap());
+    place
+        .env("JOURNAL_SYNC", sync)
+        .env("LOG_LEVEL", "warn")
+        .start(&[])
 }
 
 /// Makes a call. Returns `None` if the server was not there to answer.
-async fn call(process: &Process, method: &str, path: &str, token: &str, body: &Value) -> Option<Answer> {
+async fn call(
+    process: &Process,
+    method: &str,
+    path: &str,
+    token: &str,
+    body: &Value,
+) -> Option<Answer> {
     let bearer = format!("Bearer {token}");
-    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
-    let body = if body.is_null() { String::new() } else { body.to_string() };
-    http::attempt(process.addresses[0], method, path, &headers, body.as_bytes()).await
+    let headers = [
+        ("Authorization", bearer.as_str()),
+        ("Content-Type", "application/json"),
+    ];
+    let body = if body.is_null() {
+        String::new()
+    } else {
+        body.to_string()
+    };
+    http::attempt(
+        process.addresses[0],
+        method,
+        path,
+        &headers,
+        body.as_bytes(),
+    )
+    .await
 }
 
 /// Publishes an event, and returns its id.
 async fn publish(process: &Process, path: &str, body: Value) -> String {
-    let answer = in_time(call(process, "POST", path, ADMIN, &body)).await.unwrap();
+    let answer = in_time(call(process, "POST", path, ADMIN, &body))
+        .await
+        .unwrap();
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()["eventId"].as_str().unwrap().to_owned()
 }
@@ -45,7 +72,9 @@ async fn held(process: &Process, topics: &[String], token: &str) -> usize {
     let mut events = 0;
     for topic in topics {
         let path = format!("/events?topic={topic}&limit=1000");
-        let page = in_time(call(process, "GET", &path, token, &Value::Null)).await.unwrap();
+        let page = in_time(call(process, "GET", &path, token, &Value::Null))
+            .await
+            .unwrap();
         assert_eq!(page.status, 200, "{}", page.text());
         events += page.json()["events"].as_array().unwrap().len();
     }
@@ -62,21 +91,38 @@ async fn a_server_that_is_killed_while_it_erases_has_erased_all_or_nothing_at_it
         let mut last = String::new();
         for event in 0..EVENTS {
             let place = event % PLACES;
-            let update = json!({"entity": format!("e{place}"), "action": "update", "data": "secret"});
+            let update =
+                json!({"entity": format!("e{place}"), "action": "update", "data": "secret"});
             publish(&process, "/realtime/update?targetUserId=ann", update).await;
             let notification = json!({"title": "secret", "message": "m"});
-            publish(&process, "/notifications/send?targetUserId=ann", notification).await;
+            publish(
+                &process,
+                "/notifications/send?targetUserId=ann",
+                notification,
+            )
+            .await;
             let message = json!({"roomId": format!("r{place}"), "message": "secret"});
             last = publish(&process, "/chat/message", message).await;
         }
-        let named = |prefix: &str| (0..PLACES).map(|place| format!("{prefix}{place}")).collect::<Vec<_>>();
+        let named = |prefix: &str| {
+            (0..PLACES)
+                .map(|place| format!("{prefix}{place}"))
+                .collect::<Vec<_>>()
+        };
         let (path, topics, token) = if nth % 4 < 2 {
-            let own = ["notifications/user/ann".to_owned(), "realtime/user/ann".to_owned()];
+            let own = [
+                "notifications/user/ann".to_owned(),
+                "realtime/user/ann".to_owned(),
+            ];
             let topics = [own.to_vec(), named("realtime/user/ann/entity/e")].concat();
             ("/users/ann".to_owned(), topics, demo("ann", "user"))
         } else {
             let topics = [vec!["chat".to_owned()], named("chat/room/r")].concat();
-            (format!("/events?topic=chat&until={last}"), topics, ADMIN.to_owned())
+            (
+                format!("/events?topic=chat&until={last}"),
+                topics,
+                ADMIN.to_owned(),
+            )
         };
         let before = held(&process, &topics, &token).await;
         assert!(before >= 2 * EVENTS, "{before}");
@@ -106,7 +152,12 @@ async fn a_server_that_is_killed_while_it_erases_has_erased_all_or_nothing_at_it
         assert!(after[0] == 0 || after[0] == before, "a part of it: {what}");
         assert_eq!(after[0], after[1], "a later start does not agree: {what}");
         if let Some(answer) = erased {
-            assert_eq!((answer.status, after[0]), (200, 0), "{}: {what}", answer.text());
+            assert_eq!(
+                (answer.status, after[0]),
+                (200, 0),
+                "{}: {what}",
+                answer.text()
+            );
         }
     }
 }
@@ -117,7 +168,14 @@ async fn an_erasure_that_a_killed_server_noted_is_finished_before_anything_is_sh
     let mut process = start(directory.path(), "always");
     let mut ids = Vec::new();
     for room in ["r", "s", "r", "r"] {
-        ids.push(publish(&process, "/chat/message", json!({"roomId": room, "message": "secret"})).await);
+        ids.push(
+            publish(
+                &process,
+                "/chat/message",
+                json!({"roomId": room, "message": "secret"}),
+            )
+            .await,
+        );
     }
     process.signal("KILL");
     process.ended();
@@ -138,12 +196,27 @@ async fn an_erasure_that_a_killed_server_noted_is_finished_before_anything_is_sh
     // A process that another test starts has a copy of every lock between `fork` and `exec`.
     until(async || probe(directory.path()).is_ok()).await;
     let process = start(directory.path(), "always");
-    let listed = in_time(call(&process, "GET", "/system/topics", ADMIN, &Value::Null)).await.unwrap().json();
+    let listed = in_time(call(&process, "GET", "/system/topics", ADMIN, &Value::Null))
+        .await
+        .unwrap()
+        .json();
     let listed = listed["topics"].as_array().unwrap();
-    let events = |name: &str| listed.iter().find(|topic| topic["name"] == name).map(|topic| topic["events"].clone());
-    assert_eq!((events("chat/room/r"), events("chat/room/s")), (Some(json!(1)), Some(json!(0))));
+    let events = |name: &str| {
+        listed
+            .iter()
+            .find(|topic| topic["name"] == name)
+            .map(|topic| topic["events"].clone())
+    };
+    assert_eq!(
+        (events("chat/room/r"), events("chat/room/s")),
+        (Some(json!(1)), Some(json!(0)))
+    );
     assert!(events("_floors").is_some(), "{listed:?}");
     for (topic, kept) in [("chat", 1), ("chat/room/r", 1), ("chat/room/s", 0)] {
-        assert_eq!(held(&process, &[topic.to_owned()], ADMIN).await, kept, "{topic}");
+        assert_eq!(
+            held(&process, &[topic.to_owned()], ADMIN).await,
+            kept,
+            "{topic}"
+        );
     }
 }

@@ -31,17 +31,29 @@ const LAST: &str = "the last one";
 
 /// The calls that publish, each with its body and the streams that show it.
 const CALLS: [(&str, &str, &[&str]); 3] = [
-    ("/notifications/broadcast", r#"{"title":"@","message":"m"}"#, &["/notifications/stream"]),
+    (
+        "/notifications/broadcast",
+        r#"{"title":"@","message":"m"}"#,
+        &["/notifications/stream"],
+    ),
     (
         "/realtime/update",
         r#"{"entity":"order","action":"update","data":"@"}"#,
         &["/realtime/stream", "/realtime/stream?entities=order,user"],
     ),
-    ("/chat/message", r#"{"roomId":"r","message":"@"}"#, &["/chat/stream", "/chat/room/r/stream"]),
+    (
+        "/chat/message",
+        r#"{"roomId":"r","message":"@"}"#,
+        &["/chat/stream", "/chat/room/r/stream"],
+    ),
 ];
 
 fn start(directory: &std::path::Path) -> Process {
-    Place::new().env("JOURNAL", "disk").env("DATA_DIR", directory.to_str().unwrap()).env("LOG_LEVEL", "warn").start(&[])
+    Place::new()
+        .env("JOURNAL", "disk")
+        .env("DATA_DIR", directory.to_str().unwrap())
+        .env("LOG_LEVEL", "warn")
+        .start(&[])
 }
 
 /// Publishes an event. Returns its id if it was acknowledged, and `None` if the server was not
@@ -57,7 +69,12 @@ async fn publish(address: SocketAddr, path: &str, body: &str) -> Option<String> 
     let mut bytes = Vec::new();
     socket.read_to_end(&mut bytes).await.ok()?;
     let (status, headers, length) = http::parse_head(&bytes)?;
-    let announced = headers.iter().find(|(name, _)| name == "content-length")?.1.parse().ok()?;
+    let announced = headers
+        .iter()
+        .find(|(name, _)| name == "content-length")?
+        .1
+        .parse()
+        .ok()?;
     if bytes.len() - length < announced {
         return None;
     }
@@ -66,7 +83,11 @@ async fn publish(address: SocketAddr, path: &str, body: &str) -> Option<String> 
 }
 
 /// Publishes with one call until the test is over. Returns the ids that were acknowledged.
-async fn publisher(nth: usize, mut servers: watch::Receiver<Option<SocketAddr>>, over: Arc<AtomicBool>) -> Vec<String> {
+async fn publisher(
+    nth: usize,
+    mut servers: watch::Receiver<Option<SocketAddr>>,
+    over: Arc<AtomicBool>,
+) -> Vec<String> {
     let (path, body, _) = CALLS[nth % CALLS.len()];
     let mut acknowledged = Vec::new();
     for number in 0_u64.. {
@@ -83,7 +104,10 @@ async fn publisher(nth: usize, mut servers: watch::Receiver<Option<SocketAddr>>,
 }
 
 /// Follows a stream across all servers until the last event, and returns every id that it saw.
-async fn follower(path: &'static str, mut servers: watch::Receiver<Option<SocketAddr>>) -> Vec<String> {
+async fn follower(
+    path: &'static str,
+    mut servers: watch::Receiver<Option<SocketAddr>>,
+) -> Vec<String> {
     let (mut ids, mut cursor) = (Vec::new(), "earliest".to_owned());
     loop {
         let address = servers.wait_for(Option::is_some).await.unwrap().unwrap();
@@ -96,9 +120,16 @@ async fn follower(path: &'static str, mut servers: watch::Receiver<Option<Socket
 
 /// Follows one stream to its end, over HTTP/1.0, whose bodies have no framing. Returns whether the
 /// last event came.
-async fn follow(address: SocketAddr, path: &str, cursor: &mut String, ids: &mut Vec<String>) -> Option<bool> {
+async fn follow(
+    address: SocketAddr,
+    path: &str,
+    cursor: &mut String,
+    ids: &mut Vec<String>,
+) -> Option<bool> {
     let mut socket = TcpStream::connect(address).await.ok()?;
-    let head = format!("GET {path} HTTP/1.0\r\nAuthorization: Bearer {ADMIN}\r\nLast-Event-ID: {cursor}\r\n\r\n");
+    let head = format!(
+        "GET {path} HTTP/1.0\r\nAuthorization: Bearer {ADMIN}\r\nLast-Event-ID: {cursor}\r\n\r\n"
+    );
     socket.write_all(head.as_bytes()).await.ok()?;
     let mut bytes = Vec::new();
     let length = loop {
@@ -114,7 +145,9 @@ async fn follow(address: SocketAddr, path: &str, cursor: &mut String, ids: &mut 
     decoder.push(&bytes[length..]);
     loop {
         for item in decoder.by_ref() {
-            let Decoded::Event(message) = item.unwrap() else { continue };
+            let Decoded::Event(message) = item.unwrap() else {
+                continue;
+            };
             match message.event.as_str() {
                 "connected" | "heartbeat" => {}
                 "reset" | "busy" => panic!("{path} was told {}: {}", message.event, message.data),
@@ -147,7 +180,9 @@ async fn acknowledged_events_arrive_once_and_in_order_however_often_the_server_i
     let directory = tempfile::tempdir().unwrap();
     let launch = async || {
         let path = directory.path().to_owned();
-        tokio::task::spawn_blocking(move || start(&path)).await.unwrap()
+        tokio::task::spawn_blocking(move || start(&path))
+            .await
+            .unwrap()
     };
     let mut rng = StdRng::seed_from_u64(u64::try_from(kills).unwrap());
     let (servers, listening) = watch::channel(None);
@@ -180,17 +215,31 @@ async fn acknowledged_events_arrive_once_and_in_order_however_often_the_server_i
         acknowledged.entry(call).or_default().extend(ids);
     }
     for (path, body, _) in CALLS {
-        publish(server.addresses[0], path, &body.replace('@', LAST)).await.unwrap();
+        publish(server.addresses[0], path, &body.replace('@', LAST))
+            .await
+            .unwrap();
     }
     while let Some(done) = in_time(followers.join_next()).await {
         let (call, stream, ids) = done.unwrap();
-        assert!(ids.is_sorted_by_key(|id| position(id)), "{stream}: out of order");
+        assert!(
+            ids.is_sorted_by_key(|id| position(id)),
+            "{stream}: out of order"
+        );
         let seen: BTreeSet<_> = ids.iter().map(|id| position(id)).collect();
         assert_eq!(seen.len(), ids.len(), "{stream}: something came twice");
         let ids: BTreeSet<_> = ids.into_iter().collect();
-        let lost: Vec<_> = acknowledged[&call].iter().filter(|id| !ids.contains(*id)).collect();
-        assert!(lost.is_empty(), "{stream}: {lost:?} were acknowledged and never came");
+        let lost: Vec<_> = acknowledged[&call]
+            .iter()
+            .filter(|id| !ids.contains(*id))
+            .collect();
+        assert!(
+            lost.is_empty(),
+            "{stream}: {lost:?} were acknowledged and never came"
+        );
     }
     let total: usize = acknowledged.values().map(Vec::len).sum();
-    assert!(total > kills, "the server was killed before it could do anything: {total}");
+    assert!(
+        total > kills,
+        "the server was killed before it could do anything: {total}"
+    );
 }

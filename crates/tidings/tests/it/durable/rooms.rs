@@ -8,27 +8,55 @@ use crate::support::{ADMIN, TestServer, demo, until};
 const ROOM: &str = "/chat/room/r/stream";
 
 async fn call(server: &TestServer, user: &str, what: &str) {
-    let answer = server.call("POST", &format!("/chat/room/r/{what}"), &demo(user, "user"), json!(null)).await;
+    let answer = server
+        .call(
+            "POST",
+            &format!("/chat/room/r/{what}"),
+            &demo(user, "user"),
+            json!(null),
+        )
+        .await;
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
 /// The members of the room, and since when they are members.
 async fn members(server: &TestServer) -> Vec<(String, String, String)> {
-    let answer = server.call("GET", "/chat/room/r/members", ADMIN, json!(null)).await.json();
+    let answer = server
+        .call("GET", "/chat/room/r/members", ADMIN, json!(null))
+        .await
+        .json();
     let field = |member: &serde_json::Value, name: &str| member[name].as_str().unwrap().to_owned();
     let listed = answer["members"].as_array().unwrap().iter();
-    listed.map(|one| (field(one, "userId"), field(one, "username"), field(one, "joinedAt"))).collect()
+    listed
+        .map(|one| {
+            (
+                field(one, "userId"),
+                field(one, "username"),
+                field(one, "joinedAt"),
+            )
+        })
+        .collect()
 }
 
 async fn names(server: &TestServer) -> Vec<String> {
-    members(server).await.into_iter().map(|(user, ..)| user).collect()
+    members(server)
+        .await
+        .into_iter()
+        .map(|(user, ..)| user)
+        .collect()
 }
 
 #[tokio::test]
 async fn members_come_back_after_a_restart_as_they_were() {
     let house = House::new();
     let server = house.start().await;
-    for (user, what) in [("ann", "join"), ("bob", "join"), ("bob", "leave"), ("cem", "join"), ("dan", "join")] {
+    for (user, what) in [
+        ("ann", "join"),
+        ("bob", "join"),
+        ("bob", "leave"),
+        ("cem", "join"),
+        ("dan", "join"),
+    ] {
         call(&server, user, what).await;
     }
     let before = members(&server).await;
@@ -42,16 +70,28 @@ async fn members_come_back_after_a_restart_as_they_were() {
     let server = house.restart(server).await;
     assert_eq!(names(&server).await, ["ann", "dan", "bob"]);
     let said = server.kept("chat/room/r", ADMIN).await;
-    assert_eq!(said.len(), 7, "the room heard of each once, and nothing of the restarts");
-    let own = server.call("GET", "/events?topic=_members", ADMIN, json!(null)).await;
-    assert_eq!(own.status, 403, "what the server writes down for itself is nobody's business");
+    assert_eq!(
+        said.len(),
+        7,
+        "the room heard of each once, and nothing of the restarts"
+    );
+    let own = server
+        .call("GET", "/events?topic=_members", ADMIN, json!(null))
+        .await;
+    assert_eq!(
+        own.status, 403,
+        "what the server writes down for itself is nobody's business"
+    );
 }
 
 #[tokio::test]
 async fn a_member_who_does_not_return_within_the_grace_leaves_and_the_room_is_told() {
     let house = House::new();
     let server = house.start_with(&[("PRESENCE_GRACE", "300ms")]).await;
-    let (mut ann, mut cursor) = (server.connected(ROOM, &demo("ann", "user")).await, String::new());
+    let (mut ann, mut cursor) = (
+        server.connected(ROOM, &demo("ann", "user")).await,
+        String::new(),
+    );
     let bob = server.connected(ROOM, &demo("bob", "user")).await;
     for user in ["ann", "bob"] {
         call(&server, user, "join").await;
@@ -64,7 +104,10 @@ async fn a_member_who_does_not_return_within_the_grace_leaves_and_the_room_is_to
     let server = house.start_with(&[("PRESENCE_GRACE", "300ms")]).await;
     let mut ann = server.resumed(ROOM, &demo("ann", "user"), &cursor).await;
     ann.expect("connected").await;
-    assert_eq!(ann.expect("chat-message").await.data["message"], "bob-name left the room");
+    assert_eq!(
+        ann.expect("chat-message").await.data["message"],
+        "bob-name left the room"
+    );
     until(async || names(&server).await == ["ann"]).await;
     drop(server);
     let server = house.start().await;

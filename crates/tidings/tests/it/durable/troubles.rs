@@ -21,13 +21,25 @@ fn place(house: &House) -> Place {
 
 async fn call(server: &Process, method: &str, path: &str, body: &str) -> Answer {
     let bearer = format!("Bearer {ADMIN}");
-    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
-    in_time(http::request(server.addresses[0], method, path, &headers, body.as_bytes())).await
+    let headers = [
+        ("Authorization", bearer.as_str()),
+        ("Content-Type", "application/json"),
+    ];
+    in_time(http::request(
+        server.addresses[0],
+        method,
+        path,
+        &headers,
+        body.as_bytes(),
+    ))
+    .await
 }
 
 /// Publishes some 10 KiB, and returns the answer.
 async fn publish(server: &Process) -> Answer {
-    let noise: String = (0..10_000).map(|_| char::from(rand::random_range(b'a'..=b'z'))).collect();
+    let noise: String = (0..10_000)
+        .map(|_| char::from(rand::random_range(b'a'..=b'z')))
+        .collect();
     let body = json!({"title": "T", "message": "M", "metadata": noise}).to_string();
     call(server, "POST", "/notifications/broadcast", &body).await
 }
@@ -35,8 +47,9 @@ async fn publish(server: &Process) -> Answer {
 /// The engine's write-ahead log, which has everything that was just written.
 fn written_last(house: &House) -> PathBuf {
     let db = fs::read_dir(house.0.path().join("db")).unwrap();
-    let mut logs =
-        db.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "jnl"));
+    let mut logs = db
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "jnl"));
     logs.next().unwrap()
 }
 
@@ -47,7 +60,12 @@ async fn on_a_full_disk_publishes_are_refused_and_streams_stay_open() {
     drop(house.start().await);
     until_free(&house).await;
     let server = place(&house).start_with_files_of_at_most(&[], 256);
-    let mut stream = in_time(Stream::open(server.addresses[0], "/notifications/stream", &[])).await;
+    let mut stream = in_time(Stream::open(
+        server.addresses[0],
+        "/notifications/stream",
+        &[],
+    ))
+    .await;
     stream.expect("connected").await;
     let mut acknowledged = Vec::new();
     let refused = loop {
@@ -60,27 +78,53 @@ async fn on_a_full_disk_publishes_are_refused_and_streams_stay_open() {
     };
     refused.assert_refused(503, "journal_unavailable");
     assert!(refused.header("retry-after").is_some());
-    publish(&server).await.assert_refused(503, "journal_unavailable");
-    call(&server, "GET", "/health/ready", "").await.assert_refused(503, "journal_unavailable");
-    assert_eq!(call(&server, "GET", "/health", "").await.json()["status"], "degraded");
+    publish(&server)
+        .await
+        .assert_refused(503, "journal_unavailable");
+    call(&server, "GET", "/health/ready", "")
+        .await
+        .assert_refused(503, "journal_unavailable");
+    assert_eq!(
+        call(&server, "GET", "/health", "").await.json()["status"],
+        "degraded"
+    );
     assert_eq!(call(&server, "GET", "/health/live", "").await.status, 200);
     for id in &acknowledged {
         assert_eq!(stream.expect("notification").await.last_id, *id);
     }
     // New streams are told to come back later, and what is stored can still be read.
     let accept = [("Accept", "text/event-stream")];
-    let mut second = in_time(Stream::open(server.addresses[0], "/notifications/stream", &accept)).await;
+    let mut second = in_time(Stream::open(
+        server.addresses[0],
+        "/notifications/stream",
+        &accept,
+    ))
+    .await;
     let busy = second.expect("busy").await;
-    assert_eq!(busy.data, json!({"reason": "journal_unavailable", "reconnect": true, "retry": busy.retry}));
-    let page = call(&server, "GET", "/events?topic=notifications&limit=1", "").await.json();
+    assert_eq!(
+        busy.data,
+        json!({"reason": "journal_unavailable", "reconnect": true, "retry": busy.retry})
+    );
+    let page = call(&server, "GET", "/events?topic=notifications&limit=1", "")
+        .await
+        .json();
     assert_eq!(page["events"][0]["id"], *acknowledged[0]);
     let said = server.last_words(); // it was killed
-    assert!(said.contains("see to the disk") && said.contains(house.path()), "{said}");
+    assert!(
+        said.contains("see to the disk") && said.contains(house.path()),
+        "{said}"
+    );
     assert!(!said.contains("panicked"), "{said}");
-    assert_eq!(said.matches("see to the disk").count(), 1, "what closed it is said once: {said}");
+    assert_eq!(
+        said.matches("see to the disk").count(),
+        1,
+        "what closed it is said once: {said}"
+    );
 
     let server = house.start().await;
-    let mut all = server.resumed("/notifications/stream", "", "earliest").await;
+    let mut all = server
+        .resumed("/notifications/stream", "", "earliest")
+        .await;
     all.expect("connected").await;
     for id in &acknowledged {
         assert_eq!(all.expect("notification").await.last_id, *id);
@@ -92,22 +136,48 @@ async fn on_a_full_disk_publishes_are_refused_and_streams_stay_open() {
 async fn when_the_directory_is_removed_publishes_are_refused_and_streams_stay_open() {
     let house = House::new();
     let server = place(&house).start(&[]);
-    let mut stream = in_time(Stream::open(server.addresses[0], "/notifications/stream", &[])).await;
+    let mut stream = in_time(Stream::open(
+        server.addresses[0],
+        "/notifications/stream",
+        &[],
+    ))
+    .await;
     stream.expect("connected").await;
-    let id = publish(&server).await.json()["eventId"].as_str().unwrap().to_owned();
+    let id = publish(&server).await.json()["eventId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     assert_eq!(stream.expect("notification").await.last_id, id);
     let (there, away) = (house.0.path().join("db"), house.0.path().join("away"));
     fs::rename(&there, &away).unwrap();
     until(async || call(&server, "GET", "/health/ready", "").await.status == 503).await;
-    publish(&server).await.assert_refused(503, "journal_unavailable");
-    let page = call(&server, "GET", "/events?topic=notifications", "").await.json();
-    assert_eq!(page["events"][0]["id"], *id, "what there is can still be read");
-    assert_eq!(call(&server, "GET", "/system/stats", "").await.json()["totalConnections"], 1, "the stream is open");
+    publish(&server)
+        .await
+        .assert_refused(503, "journal_unavailable");
+    let page = call(&server, "GET", "/events?topic=notifications", "")
+        .await
+        .json();
+    assert_eq!(
+        page["events"][0]["id"], *id,
+        "what there is can still be read"
+    );
+    assert_eq!(
+        call(&server, "GET", "/system/stats", "").await.json()["totalConnections"],
+        1,
+        "the stream is open"
+    );
     let said = server.last_words(); // it was killed
-    assert_eq!(said.matches("was removed, or another directory took its place").count(), 1, "{said}");
+    assert_eq!(
+        said.matches("was removed, or another directory took its place")
+            .count(),
+        1,
+        "{said}"
+    );
     fs::rename(away, there).unwrap();
     let server = house.start().await;
-    let mut all = server.resumed("/notifications/stream", "", "earliest").await;
+    let mut all = server
+        .resumed("/notifications/stream", "", "earliest")
+        .await;
     all.expect("connected").await;
     assert_eq!(all.expect("notification").await.last_id, id);
 }
@@ -115,9 +185,19 @@ async fn when_the_directory_is_removed_publishes_are_refused_and_streams_stay_op
 #[test]
 fn an_unwritable_directory_is_refused_in_one_line() {
     // The refusal does not depend on the mode of the directory, which means nothing to a superuser.
-    let refusal = said_at_last(&Place::bare().env("DATA_DIR", "/proc/tidings").env("PORT", "0"));
-    assert!(refusal.contains("the journal in /proc/tidings can't be opened: making the directory"), "{refusal}");
-    assert!(refusal.contains("DATA_DIR") && refusal.contains("JOURNAL=memory"), "{refusal}");
+    let refusal = said_at_last(
+        &Place::bare()
+            .env("DATA_DIR", "/proc/tidings")
+            .env("PORT", "0"),
+    );
+    assert!(
+        refusal.contains("the journal in /proc/tidings can't be opened: making the directory"),
+        "{refusal}"
+    );
+    assert!(
+        refusal.contains("DATA_DIR") && refusal.contains("JOURNAL=memory"),
+        "{refusal}"
+    );
 }
 
 #[tokio::test]
@@ -136,8 +216,15 @@ async fn a_damaged_file_is_refused_and_left_as_it_is() {
     fs::write(&file, &bytes).unwrap();
     for _ in 0..2 {
         let refusal = refusal(&house).await;
-        assert!(refusal.contains("is damaged") && refusal.contains("backup"), "{refusal}");
-        assert_eq!(fs::read(&file).unwrap(), bytes, "who has the bytes can mend them");
+        assert!(
+            refusal.contains("is damaged") && refusal.contains("backup"),
+            "{refusal}"
+        );
+        assert_eq!(
+            fs::read(&file).unwrap(),
+            bytes,
+            "who has the bytes can mend them"
+        );
     }
 }
 
@@ -148,14 +235,26 @@ async fn a_directory_of_a_newer_version_is_refused_and_left_as_it_is() {
     let format = house.0.path().join("FORMAT");
     fs::write(&format, "tidings journal, format 99\n").unwrap();
     let refusal = refusal(&house).await;
-    assert!(refusal.contains("format 99") && refusal.contains("left as it is"), "{refusal}");
-    assert_eq!(fs::read_to_string(format).unwrap(), "tidings journal, format 99\n");
+    assert!(
+        refusal.contains("format 99") && refusal.contains("left as it is"),
+        "{refusal}"
+    );
+    assert_eq!(
+        fs::read_to_string(format).unwrap(),
+        "tidings journal, format 99\n"
+    );
 }
 
 /// Waits until no process holds the log: a process that another test starts has a copy of the lock
 /// between `fork` and `exec`.
 pub(super) async fn until_free(house: &House) {
-    until(async || place(house).run(&["journal", "stats", house.path()]).status.success()).await;
+    until(async || {
+        place(house)
+            .run(&["journal", "stats", house.path()])
+            .status
+            .success()
+    })
+    .await;
 }
 
 /// The line with which a server refuses to start. It is not about the lock, which a process that

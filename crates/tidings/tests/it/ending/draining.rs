@@ -16,7 +16,9 @@ use crate::support::block::Block;
 use crate::support::descriptors::have_room_for;
 use crate::support::stalled::{narrow, publish_big, stalled};
 use crate::support::stream::End;
-use crate::support::{ADMIN, Stream, TestServer, config, demo, http, in_time, start, start_on, start_with, until};
+use crate::support::{
+    ADMIN, Stream, TestServer, config, demo, http, in_time, start, start_on, start_with, until,
+};
 
 /// Longer than a test needs on the busiest machine. No test waits for all of it.
 const LONG: [(&str, &str); 2] = [("DRAIN_SECONDS", "10m"), ("SHUTDOWN_TIMEOUT", "1h")];
@@ -50,12 +52,18 @@ async fn each_stream_gets_draining_with_a_retry_and_is_cut() {
     let mut retries = Vec::new();
     for stream in &mut streams {
         let block = stream.block("draining").await;
-        let data = format!(r#"{{"reason":"shutdown","reconnect":true,"retry":{}}}"#, block.retry.unwrap());
+        let data = format!(
+            r#"{{"reason":"shutdown","reconnect":true,"retry":{}}}"#,
+            block.retry.unwrap()
+        );
         assert_eq!((block.id, block.data), (None, data));
         retries.push(block.retry.unwrap());
         assert_eq!(stream.end().await, End::Cut);
     }
-    assert!(retries.iter().all(|retry| (500..=2_000).contains(retry)), "{retries:?}");
+    assert!(
+        retries.iter().all(|retry| (500..=2_000).contains(retry)),
+        "{retries:?}"
+    );
     retries.dedup();
     assert!(retries.len() > 1, "not at random: {retries:?}");
     server.stopped().await.unwrap();
@@ -68,10 +76,15 @@ async fn each_stream_gets_draining_with_a_retry_and_is_cut() {
 async fn an_admin_begins_the_end_by_a_call() {
     let mut server = start().await;
     let mut stream = server.connected("/notifications/stream", ADMIN).await;
-    let answer = server.call("POST", "/system/drain", ADMIN, Value::Null).await;
+    let answer = server
+        .call("POST", "/system/drain", ADMIN, Value::Null)
+        .await;
     assert_eq!(answer.status, 202, "{}", answer.text());
     let answer = answer.json();
-    assert_eq!((&answer["success"], &answer["streams"]), (&json!(true), &json!(1)));
+    assert_eq!(
+        (&answer["success"], &answer["streams"]),
+        (&json!(true), &json!(1))
+    );
     stream.expect("draining").await;
     assert_eq!(stream.end().await, End::Cut);
     until(async || TcpStream::connect(server.address).await.is_err()).await;
@@ -82,13 +95,18 @@ async fn an_admin_begins_the_end_by_a_call() {
 async fn a_stream_over_http_1_0_gets_draining_too() {
     let mut server = start().await;
     let address = server.address;
-    let request = format!("GET /notifications/stream HTTP/1.0\r\nAuthorization: Bearer {ADMIN}\r\n\r\n");
-    let reading = tokio::spawn(async move { crate::support::http::raw(address, request.as_bytes()).await });
+    let request =
+        format!("GET /notifications/stream HTTP/1.0\r\nAuthorization: Bearer {ADMIN}\r\n\r\n");
+    let reading =
+        tokio::spawn(async move { crate::support::http::raw(address, request.as_bytes()).await });
     until(async || server.get("/system/stats").await.json()["totalConnections"] == 1).await;
     server.stopped().await.unwrap();
     let bytes = String::from_utf8(reading.await.unwrap()).unwrap();
     let (_, body) = bytes.split_once("\r\n\r\n").unwrap();
-    let names: Vec<_> = Block::all(body).into_iter().map(|block| block.event).collect();
+    let names: Vec<_> = Block::all(body)
+        .into_iter()
+        .map(|block| block.event)
+        .collect();
     assert_eq!(names, ["connected", "draining"]);
 }
 
@@ -117,21 +135,38 @@ async fn streams_are_ended_at_an_even_rate_in_random_order_and_come_back_once_th
     ends.sort_unstable();
     for ((at, ..), nth) in ends.iter().zip(0..) {
         let due = DRAIN * nth / STREAMS;
-        let late = at.duration_since(stopping).checked_sub(due).expect("not before it is due");
-        assert!(late < Duration::from_millis(100), "number {nth} came {late:?} late");
+        let late = at
+            .duration_since(stopping)
+            .checked_sub(due)
+            .expect("not before it is due");
+        assert!(
+            late < Duration::from_millis(100),
+            "number {nth} came {late:?} late"
+        );
     }
-    assert!(!ends.is_sorted_by_key(|(_, nth, _)| *nth), "in the order of opening");
+    assert!(
+        !ends.is_sorted_by_key(|(_, nth, _)| *nth),
+        "in the order of opening"
+    );
     // A client that reconnected earlier would find the same server. How long it waits after that is
     // random.
     let over = stopping + DRAIN;
     let after = |(at, _, retry): &(Instant, u32, u64)| {
-        (*at + Duration::from_millis(*retry)).checked_duration_since(over).expect("not before the drain is over")
+        (*at + Duration::from_millis(*retry))
+            .checked_duration_since(over)
+            .expect("not before the drain is over")
     };
     let returns: Vec<_> = ends.iter().map(after).collect();
     let bounds = Duration::from_millis(500)..=Duration::from_millis(2_100);
-    assert!(returns.iter().all(|after| bounds.contains(after)), "{returns:?}");
+    assert!(
+        returns.iter().all(|after| bounds.contains(after)),
+        "{returns:?}"
+    );
     // Of 200 draws, chance puts far more than a quarter into each half.
-    let late = returns.iter().filter(|after| **after > Duration::from_millis(1_250)).count();
+    let late = returns
+        .iter()
+        .filter(|after| **after > Duration::from_millis(1_250))
+        .count();
     assert!((50..=150).contains(&late), "not spread: {returns:?}");
     server.stopped().await.unwrap();
 }
@@ -145,15 +180,28 @@ async fn publishes_are_accepted_and_delivered_during_a_drain() {
         match stream.next().await {
             event if event.event == "draining" => {}
             event => {
-                assert_eq!((event.event.as_str(), event.last_id.as_str()), ("notification", id.as_str()));
+                assert_eq!(
+                    (event.event.as_str(), event.last_id.as_str()),
+                    ("notification", id.as_str())
+                );
                 reached += 1;
             }
         }
     }
     assert_eq!(reached, 4, "all but the one that had been ended");
-    server.post("/chat/message", json!({"roomId": "r", "message": "m"})).await;
-    server.post("/system/status/update", json!({"service": "db", "status": "online"})).await;
-    assert_eq!(server.get("/system/stats").await.json()["totalConnections"], 4);
+    server
+        .post("/chat/message", json!({"roomId": "r", "message": "m"}))
+        .await;
+    server
+        .post(
+            "/system/status/update",
+            json!({"service": "db", "status": "online"}),
+        )
+        .await;
+    assert_eq!(
+        server.get("/system/stats").await.json()["totalConnections"],
+        4
+    );
 }
 
 #[tokio::test]
@@ -174,14 +222,22 @@ async fn a_new_event_source_gets_busy_in_one_block_and_is_cut() {
         assert_eq!(stream.header("content-type"), Some("text/event-stream"));
         assert_eq!(stream.header("x-accel-buffering"), Some("no"));
         let busy = stream.block("busy").await;
-        let data = format!(r#"{{"reason":"draining","reconnect":true,"retry":{}}}"#, busy.retry.unwrap());
+        let data = format!(
+            r#"{{"reason":"draining","reconnect":true,"retry":{}}}"#,
+            busy.retry.unwrap()
+        );
         assert_eq!((busy.id, busy.data), (None, data));
         retries.push(busy.retry.unwrap());
         assert_eq!(stream.end().await, End::Cut);
         assert_eq!(stream.blocks().len(), 1);
     }
     // 1–10 s, plus what is left of the ten minutes of the drain.
-    assert!(retries.iter().all(|retry| (301_000..=610_000).contains(retry)), "{retries:?}");
+    assert!(
+        retries
+            .iter()
+            .all(|retry| (301_000..=610_000).contains(retry)),
+        "{retries:?}"
+    );
     retries.dedup();
     assert!(retries.len() > 1, "not at random: {retries:?}");
 }
@@ -197,9 +253,19 @@ async fn busy_repeats_the_cursor_so_that_no_client_loses_its_place() {
         ("a:b-1", None),
     ] {
         let mut stream = server.resumed("/notifications/stream", "", asked).await;
-        assert_eq!(stream.block("busy").await.id.as_deref(), expected, "{asked}");
-        let mut stream = server.stream(&format!("/notifications/stream?lastEventId={asked}"), "").await;
-        assert_eq!(stream.block("busy").await.id.as_deref(), expected, "{asked}");
+        assert_eq!(
+            stream.block("busy").await.id.as_deref(),
+            expected,
+            "{asked}"
+        );
+        let mut stream = server
+            .stream(&format!("/notifications/stream?lastEventId={asked}"), "")
+            .await;
+        assert_eq!(
+            stream.block("busy").await.id.as_deref(),
+            expected,
+            "{asked}"
+        );
     }
 }
 
@@ -207,13 +273,31 @@ async fn busy_repeats_the_cursor_so_that_no_client_loses_its_place() {
 async fn a_client_that_does_not_name_event_streams_in_accept_gets_the_status() {
     let (server, _streams) = draining(&[]).await;
     for headers in [&[][..], &[("Accept", "*/*")], &[("Accept", "text/*")]] {
-        let refused = server.request("GET", "/notifications/stream", headers, b"").await;
+        let refused = server
+            .request("GET", "/notifications/stream", headers, b"")
+            .await;
         assert_eq!((refused.status, refused.code().as_str()), (503, "draining"));
-        assert!(refused.header("retry-after").unwrap().parse::<u32>().unwrap() > 300, "what is left of the drain");
-        assert_eq!(server.request("HEAD", "/notifications/stream", headers, b"").await.status, 503);
+        assert!(
+            refused
+                .header("retry-after")
+                .unwrap()
+                .parse::<u32>()
+                .unwrap()
+                > 300,
+            "what is left of the drain"
+        );
+        assert_eq!(
+            server
+                .request("HEAD", "/notifications/stream", headers, b"")
+                .await
+                .status,
+            503
+        );
     }
     let named = [("Accept", "text/event-stream")];
-    let head = server.request("HEAD", "/notifications/stream", &named, b"").await;
+    let head = server
+        .request("HEAD", "/notifications/stream", &named, b"")
+        .await;
     assert_eq!((head.status, head.body.len()), (200, 0));
 }
 
@@ -221,8 +305,14 @@ async fn a_client_that_does_not_name_event_streams_in_accept_gets_the_status() {
 async fn with_stream_refusal_status_everybody_gets_the_status() {
     let (server, _streams) = draining(&[("STREAM_REFUSAL", "status")]).await;
     for accept in ["text/event-stream", "*/*"] {
-        let refused = server.request("GET", "/notifications/stream", &[("Accept", accept)], b"").await;
-        assert_eq!((refused.status, refused.code().as_str()), (503, "draining"), "{accept}");
+        let refused = server
+            .request("GET", "/notifications/stream", &[("Accept", accept)], b"")
+            .await;
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (503, "draining"),
+            "{accept}"
+        );
         assert!(refused.header("retry-after").is_some());
     }
 }
@@ -235,11 +325,23 @@ async fn lasting_reasons_are_statuses_while_draining_too() {
         let headers = [("Accept", accept), ("Authorization", bearer.as_str())];
         server.request("GET", path, &headers, b"").await.status
     };
-    assert_eq!(refused("/chat/stream", "garbage", "text/event-stream").await, 401);
-    assert_eq!(refused("/notifications/stream", "a.b.c", "text/event-stream").await, 401);
-    assert_eq!(refused("/notifications/streams", "", "text/event-stream").await, 404);
+    assert_eq!(
+        refused("/chat/stream", "garbage", "text/event-stream").await,
+        401
+    );
+    assert_eq!(
+        refused("/notifications/stream", "a.b.c", "text/event-stream").await,
+        401
+    );
+    assert_eq!(
+        refused("/notifications/streams", "", "text/event-stream").await,
+        404
+    );
     assert_eq!(refused("/notifications/stream", "", "text/html").await, 406);
-    assert_eq!(refused("/realtime/stream?entities=a/b", "", "text/event-stream").await, 400);
+    assert_eq!(
+        refused("/realtime/stream?entities=a/b", "", "text/event-stream").await,
+        400
+    );
 }
 
 #[tokio::test]
@@ -254,7 +356,11 @@ async fn a_server_without_streams_stops_at_once() {
 async fn streams_that_have_left_do_not_delay_the_stop() {
     let mut server = start().await;
     for _ in 0..20 {
-        drop(server.connected("/notifications/stream", &demo("ann", "user")).await);
+        drop(
+            server
+                .connected("/notifications/stream", &demo("ann", "user"))
+                .await,
+        );
     }
     server.stopped().await.unwrap();
 }
@@ -264,7 +370,10 @@ async fn streams_that_have_left_do_not_delay_the_stop() {
 async fn until_stuck(server: &TestServer) {
     let (mut place, mut looks) = (Value::Null, 0);
     until(async || {
-        let list = server.call("GET", "/system/connections", ADMIN, Value::Null).await.json();
+        let list = server
+            .call("GET", "/system/connections", ADMIN, Value::Null)
+            .await
+            .json();
         let now = list["connections"][0]["lastEventId"].clone();
         looks = if now == place { looks + 1 } else { 0 };
         place = now;
@@ -285,10 +394,16 @@ async fn connections_that_are_left_after_the_timeout_are_dropped_and_logged() {
     until_stuck(&server).await;
     let stopping = Instant::now();
     match server.stopped().await {
-        Err(Error::Unfinished(unfinished)) => assert_eq!((unfinished.streams, unfinished.connections), (1, 1)),
+        Err(Error::Unfinished(unfinished)) => {
+            assert_eq!((unfinished.streams, unfinished.connections), (1, 1));
+        }
         other => panic!("{other:?}"),
     }
-    assert!(stopping.elapsed() >= Duration::from_millis(500), "{:?}", stopping.elapsed());
+    assert!(
+        stopping.elapsed() >= Duration::from_millis(500),
+        "{:?}",
+        stopping.elapsed()
+    );
 }
 
 /// A connection of a client that stops in the middle of its call, or does not read its answer.
@@ -312,7 +427,9 @@ async fn a_peer_that_reads_nothing_does_not_delay_the_stop() {
     .await;
     let auth = format!("Authorization: Bearer {ADMIN}\r\nContent-Type: application/json\r\n");
     let mut idle = TcpStream::connect(server.address).await.unwrap();
-    idle.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    idle.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
     let stream = stalled(&server, "/notifications/stream", "").await;
     publish_big(&server, 40).await;
     let pages = "GET /events?topic=notifications HTTP/1.1\r\nHost: x\r\n\r\n".repeat(6);
@@ -323,16 +440,30 @@ async fn a_peer_that_reads_nothing_does_not_delay_the_stop() {
         stuck(&server, "GET /health HTTP/1.1\r\nHos").await,
         stuck(&server, &pages).await,
         // An HTTP/2 connection on which only the preface was sent.
-        stuck(&server, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0").await,
+        stuck(
+            &server,
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0",
+        )
+        .await,
     ];
-    let calls = ["Content-Length: 100\r\n\r\n{\"room", "Transfer-Encoding: chunked\r\n\r\n5\r\n{\"r"];
+    let calls = [
+        "Content-Length: 100\r\n\r\n{\"room",
+        "Transfer-Encoding: chunked\r\n\r\n5\r\n{\"r",
+    ];
     let calls = calls.map(|rest| format!("POST /chat/message HTTP/1.1\r\nHost: x\r\n{auth}{rest}"));
-    let unfinished = [stuck(&server, &calls[0]).await, stuck(&server, &calls[1]).await];
+    let unfinished = [
+        stuck(&server, &calls[0]).await,
+        stuck(&server, &calls[1]).await,
+    ];
     server.stopped().await.unwrap();
     for mut socket in unfinished {
         let mut answer = Vec::new();
         let _ = in_time(socket.read_to_end(&mut answer)).await; // it may be reset
-        assert_eq!(String::from_utf8(answer).unwrap(), "", "it was cut, and did not wait for its body");
+        assert_eq!(
+            String::from_utf8(answer).unwrap(),
+            "",
+            "it was cut, and did not wait for its body"
+        );
     }
     drop(held);
 }
@@ -345,7 +476,11 @@ async fn a_client_that_reconnects_when_told_does_not_meet_the_stopping_server() 
     let mut streams = Vec::new();
     for _ in 0..20 {
         // These streams are of another topic, so that they can be told at once.
-        streams.push(server.connected("/realtime/stream", &demo("ann", "user")).await);
+        streams.push(
+            server
+                .connected("/realtime/stream", &demo("ann", "user"))
+                .await,
+        );
     }
     server.begin_stop();
     let mut back = Vec::new();
@@ -354,10 +489,13 @@ async fn a_client_that_reconnects_when_told_does_not_meet_the_stopping_server() 
         let address = server.address;
         back.push(tokio::spawn(async move {
             tokio::time::sleep(retry).await; // as a client does
-            let Ok(mut socket) = TcpStream::connect(address).await else { return String::new() };
+            let Ok(mut socket) = TcpStream::connect(address).await else {
+                return String::new();
+            };
             // A process that another test starts may hold a copy of the listener, but answers
             // nothing.
-            let request = b"GET /realtime/stream HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n";
+            let request =
+                b"GET /realtime/stream HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n";
             let _ = socket.write_all(request).await;
             let mut answer = Vec::new();
             let _ = socket.read_to_end(&mut answer).await;

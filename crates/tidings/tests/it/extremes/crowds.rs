@@ -14,9 +14,17 @@ use crate::support::{ADMIN, http, in_time, start_with};
 
 /// Connects, requests a stream, sends the name of the first event to `first`, and reads until
 /// `marker` came or the stream ended.
-async fn follow(address: SocketAddr, marker: &[u8], first: mpsc::Sender<String>) -> std::io::Result<bool> {
+async fn follow(
+    address: SocketAddr,
+    marker: &[u8],
+    first: mpsc::Sender<String>,
+) -> std::io::Result<bool> {
     let mut socket = TcpStream::connect(address).await?;
-    socket.write_all(b"GET /notifications/stream HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n").await?;
+    socket
+        .write_all(
+            b"GET /notifications/stream HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n",
+        )
+        .await?;
     let mut bytes = Vec::new();
     let mut told = false;
     while !bytes.windows(marker.len()).any(|window| window == marker) {
@@ -24,9 +32,14 @@ async fn follow(address: SocketAddr, marker: &[u8], first: mpsc::Sender<String>)
             return Ok(false);
         }
         let text = String::from_utf8_lossy(&bytes);
-        if let Some((_, rest)) = text.split_once("event: ").filter(|(_, rest)| !told && rest.contains('\n')) {
+        if let Some((_, rest)) = text
+            .split_once("event: ")
+            .filter(|(_, rest)| !told && rest.contains('\n'))
+        {
             told = true;
-            let _ = first.send(rest.lines().next().unwrap_or_default().to_owned()).await;
+            let _ = first
+                .send(rest.lines().next().unwrap_or_default().to_owned())
+                .await;
         }
     }
     Ok(true)
@@ -45,13 +58,27 @@ async fn ten_thousand_clients_connect_at_once_and_all_receive_the_next_event() {
     }
     let all = async {
         for nth in 0..CROWD {
-            assert_eq!(firsts.recv().await.as_deref(), Some("connected"), "number {nth}");
+            assert_eq!(
+                firsts.recv().await.as_deref(),
+                Some("connected"),
+                "number {nth}"
+            );
         }
     };
     in_time(all).await;
-    let headers = [("Authorization", &*format!("Bearer {ADMIN}")), ("Content-Type", "application/json")];
+    let headers = [
+        ("Authorization", &*format!("Bearer {ADMIN}")),
+        ("Content-Type", "application/json"),
+    ];
     let body = json!({"title": "to ten thousand", "message": "m"}).to_string();
-    let answer = http::request(address, "POST", "/notifications/broadcast", &headers, body.as_bytes()).await;
+    let answer = http::request(
+        address,
+        "POST",
+        "/notifications/broadcast",
+        &headers,
+        body.as_bytes(),
+    )
+    .await;
     assert_eq!(answer.status, 200);
     let heard = async {
         while let Some(heard) = clients.join_next().await {

@@ -14,8 +14,16 @@ use crate::support::{http, in_time, until};
 /// The processor time that a process has used so far, in ticks of 10 ms (proc(5)).
 fn processor_ticks(id: u32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
-    let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    [11, 12].iter().map(|field| fields[*field].parse::<u64>().unwrap()).sum()
+    let fields: Vec<_> = stat
+        .rsplit_once(')')
+        .unwrap()
+        .1
+        .split_whitespace()
+        .collect();
+    [11, 12]
+        .iter()
+        .map(|field| fields[*field].parse::<u64>().unwrap())
+        .sum()
 }
 
 #[tokio::test]
@@ -33,23 +41,49 @@ async fn a_server_that_has_no_descriptors_left_waits_without_spinning_and_recove
     until(async || process.said().contains("can't accept at the moment")).await;
     let before = processor_ticks(process.id());
     let began = Instant::now();
-    tokio::time::sleep(Duration::from_secs(1)).await; // not a wait for something: this second is measured
+    // not a wait for something: this second is measured
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let (spent, passed) = (processor_ticks(process.id()) - before, began.elapsed());
-    assert!(u128::from(spent) * 50 <= passed.as_millis(), "it spins: {spent} ticks of 10 ms in {passed:?}");
+    assert!(
+        u128::from(spent) * 50 <= passed.as_millis(),
+        "it spins: {spent} ticks of 10 ms in {passed:?}"
+    );
     drop(silent);
-    assert_eq!(in_time(http::request(address, "GET", "/health/ready", &[], b"")).await.status, 200);
+    assert_eq!(
+        in_time(http::request(address, "GET", "/health/ready", &[], b""))
+            .await
+            .status,
+        200
+    );
 }
 
 #[tokio::test]
 async fn a_limit_of_streams_above_that_of_descriptors_causes_a_warning() {
-    let too_many = place().env("MAX_CONNECTIONS", "189").start_limited(&[], 700);
-    let warning = "MAX_CONNECTIONS=189 is more than the 700 file descriptors of this process allow (188 streams)";
+    let too_many = place()
+        .env("MAX_CONNECTIONS", "189")
+        .start_limited(&[], 700);
+    let warning = "MAX_CONNECTIONS=189 is more than the 700 file descriptors of this process \
+                   allow (188 streams)";
     assert!(too_many.said().contains(warning), "{}", too_many.said());
-    assert_eq!(limits(&too_many).await, ["tidings_streams_limit 189.0", "process_max_fds 700.0"]);
+    assert_eq!(
+        limits(&too_many).await,
+        ["tidings_streams_limit 189.0", "process_max_fds 700.0"]
+    );
     for fitting in ["188", "auto"] {
-        let process = place().env("MAX_CONNECTIONS", fitting).start_limited(&[], 700);
-        assert!(!process.said().contains("file descriptors of this process allow"), "{}", process.said());
-        assert_eq!(limits(&process).await, ["tidings_streams_limit 188.0", "process_max_fds 700.0"]);
+        let process = place()
+            .env("MAX_CONNECTIONS", fitting)
+            .start_limited(&[], 700);
+        assert!(
+            !process
+                .said()
+                .contains("file descriptors of this process allow"),
+            "{}",
+            process.said()
+        );
+        assert_eq!(
+            limits(&process).await,
+            ["tidings_streams_limit 188.0", "process_max_fds 700.0"]
+        );
     }
 }
 
@@ -57,7 +91,12 @@ async fn a_limit_of_streams_above_that_of_descriptors_causes_a_warning() {
 fn descriptors_that_leave_no_room_for_streams_stop_the_start_in_one_line() {
     for descriptors in [64, 512] {
         let refused = place().refused_limited(descriptors);
-        assert!(refused.contains(&format!("{descriptors} file descriptors leave no room for streams")), "{refused}");
+        assert!(
+            refused.contains(&format!(
+                "{descriptors} file descriptors leave no room for streams"
+            )),
+            "{refused}"
+        );
     }
 }
 
@@ -83,12 +122,31 @@ async fn the_table_of_descriptors_is_grown_before_the_first_stream() {
 /// How many descriptors the table of a process has space for now (proc(5)).
 fn slots(id: u32) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-    status.lines().find_map(|line| line.strip_prefix("FDSize:")?.trim().parse().ok()).unwrap()
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("FDSize:")?.trim().parse().ok())
+        .unwrap()
 }
 
 /// What the metrics say about how many streams and descriptors may be open.
 async fn limits(process: &Process) -> Vec<String> {
-    let answer = in_time(http::request(process.addresses[0], "GET", "/metrics", &[], b"")).await;
-    let named = |line: &&str| ["tidings_streams_limit ", "process_max_fds "].iter().any(|name| line.starts_with(name));
-    answer.text().lines().filter(named).map(str::to_owned).collect()
+    let answer = in_time(http::request(
+        process.addresses[0],
+        "GET",
+        "/metrics",
+        &[],
+        b"",
+    ))
+    .await;
+    let named = |line: &&str| {
+        ["tidings_streams_limit ", "process_max_fds "]
+            .iter()
+            .any(|name| line.starts_with(name))
+    };
+    answer
+        .text()
+        .lines()
+        .filter(named)
+        .map(str::to_owned)
+        .collect()
 }

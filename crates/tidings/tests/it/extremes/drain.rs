@@ -28,9 +28,19 @@ async fn until_drained(mut stream: Stream) -> (Vec<String>, End) {
 /// more or is gone.
 async fn publish_or_gone(address: SocketAddr, title: usize) -> Option<String> {
     let bearer = format!("Bearer {ADMIN}");
-    let headers = [("Content-Type", "application/json"), ("Authorization", bearer.as_str())];
+    let headers = [
+        ("Content-Type", "application/json"),
+        ("Authorization", bearer.as_str()),
+    ];
     let body = json!({"title": title.to_string(), "message": "m"}).to_string();
-    let answer = http::attempt(address, "POST", "/notifications/broadcast", &headers, body.as_bytes()).await?;
+    let answer = http::attempt(
+        address,
+        "POST",
+        "/notifications/broadcast",
+        &headers,
+        body.as_bytes(),
+    )
+    .await?;
     (answer.status == 200).then(|| answer.json()["eventId"].as_str().unwrap().to_owned())
 }
 
@@ -58,7 +68,9 @@ async fn a_drain_under_load_loses_nothing_that_was_acknowledged() {
         readers.push(tokio::spawn(until_drained(stream)));
     }
     let (told, mut first) = mpsc::channel(LOAD);
-    let publishers: JoinSet<_> = (0..4).map(|nth| publish_on(server.address, nth, told.clone())).collect();
+    let publishers: JoinSet<_> = (0..4)
+        .map(|nth| publish_on(server.address, nth, told.clone()))
+        .collect();
     for _ in 0..LOAD {
         in_time(first.recv()).await.unwrap();
     }
@@ -68,7 +80,11 @@ async fn a_drain_under_load_loses_nothing_that_was_acknowledged() {
         seen.push(in_time(reader).await.unwrap());
     }
     server.stopped().await.unwrap();
-    let mut acknowledged: Vec<_> = in_time(publishers.join_all()).await.into_iter().flatten().collect();
+    let mut acknowledged: Vec<_> = in_time(publishers.join_all())
+        .await
+        .into_iter()
+        .flatten()
+        .collect();
     acknowledged.sort_by_key(|id| position(id));
     drop(server);
     let successor = house.start().await;
@@ -76,14 +92,35 @@ async fn a_drain_under_load_loses_nothing_that_was_acknowledged() {
         assert_eq!(*end, End::Cut);
         // Each stream was open before anything was published, so it has the log from its beginning.
         // The client resumes to get the rest.
-        assert_eq!(positions(ids), (1..=ids.len() as u64).collect::<Vec<_>>(), "a hole, or a repeat");
-        let mut back =
-            successor.resumed("/notifications/stream", "", ids.last().map_or("earliest", String::as_str)).await;
+        assert_eq!(
+            positions(ids),
+            (1..=ids.len() as u64).collect::<Vec<_>>(),
+            "a hole, or a repeat"
+        );
+        let mut back = successor
+            .resumed(
+                "/notifications/stream",
+                "",
+                ids.last().map_or("earliest", String::as_str),
+            )
+            .await;
         assert_eq!(back.expect("connected").await.data["resumed"], true);
-        let missed = acknowledged.iter().filter(|id| position(id) > ids.len() as u64).count();
+        let missed = acknowledged
+            .iter()
+            .filter(|id| position(id) > ids.len() as u64)
+            .count();
         let mut all = ids.clone();
-        all.extend(back.take("notification", missed).await.into_iter().map(|event| event.last_id));
-        assert_eq!(positions(&all), (1..=acknowledged.len() as u64).collect::<Vec<_>>(), "a hole, or a repeat");
+        all.extend(
+            back.take("notification", missed)
+                .await
+                .into_iter()
+                .map(|event| event.last_id),
+        );
+        assert_eq!(
+            positions(&all),
+            (1..=acknowledged.len() as u64).collect::<Vec<_>>(),
+            "a hole, or a repeat"
+        );
     }
 }
 

@@ -27,14 +27,26 @@ async fn stuck(server: &TestServer, token: &str) -> TcpStream {
 /// stands still until it is moved.
 async fn patient(settings: &[(&str, &str)], time: &SetClock) -> TestServer {
     // The server notices at a heartbeat that its clock was moved.
-    let settings = [&[("MAX_LAG_BYTES", "2MiB"), ("HEARTBEAT_INTERVAL", "1s"), FOR_EVER], settings].concat();
+    let settings = [
+        &[
+            ("MAX_LAG_BYTES", "2MiB"),
+            ("HEARTBEAT_INTERVAL", "1s"),
+            FOR_EVER,
+        ],
+        settings,
+    ]
+    .concat();
     start_at(&settings, time.clock()).await
 }
 
 async fn ends(server: &TestServer, cause: EndingCause) {
     server.until_nobody_is_left().await;
     let totals = server.handle.totals();
-    assert_eq!((totals.ended(Ended::EndingSent(cause)), totals.all_ended()), (1, 1), "{totals:?}");
+    assert_eq!(
+        (totals.ended(Ended::EndingSent(cause)), totals.all_ended()),
+        (1, 1),
+        "{totals:?}"
+    );
 }
 
 fn now() -> SetClock {
@@ -45,7 +57,14 @@ fn now() -> SetClock {
 async fn an_operators_ending_does_not_wait_for_the_peer() {
     let server = patient(&[], &now()).await;
     let _socket = stuck(&server, ADMIN).await;
-    let answer = server.call("DELETE", "/system/users/test123/connections", ADMIN, Value::Null).await;
+    let answer = server
+        .call(
+            "DELETE",
+            "/system/users/test123/connections",
+            ADMIN,
+            Value::Null,
+        )
+        .await;
     assert_eq!(answer.json()["ended"], 1);
     ends(&server, EndingCause::Disconnected).await;
 }
@@ -55,14 +74,22 @@ async fn the_end_of_a_token_does_not_wait_for_the_peer() {
     let time = now();
     let server = patient(&[("JWT_SECRET", SECRET)], &time).await;
     let _socket = stuck(&server, &jwt(SECRET, time.now(), 600)).await;
-    assert_eq!(server.stats().await["totalConnections"], 1, "it is the ending that ends it");
+    assert_eq!(
+        server.stats().await["totalConnections"],
+        1,
+        "it is the ending that ends it"
+    );
     time.advance(Duration::from_hours(1));
     ends(&server, EndingCause::Expired).await;
 }
 
 #[tokio::test]
 async fn the_end_by_maximum_age_does_not_wait_for_the_peer() {
-    let settings = [("MAX_LAG_BYTES", "2MiB"), FOR_EVER, ("MAX_CONNECTION_AGE", "3s")];
+    let settings = [
+        ("MAX_LAG_BYTES", "2MiB"),
+        FOR_EVER,
+        ("MAX_CONNECTION_AGE", "3s"),
+    ];
     let server = start_with(&settings).await;
     let _socket = stuck(&server, "").await;
     ends(&server, EndingCause::Age).await;
@@ -81,7 +108,14 @@ async fn a_drain_does_not_wait_for_the_peer() {
     let _socket = stuck(&server, "").await;
     server.stopped().await.unwrap();
     let totals = server.handle.totals();
-    assert_eq!((totals.ended(Ended::EndingSent(EndingCause::Shutdown)), totals.all_ended()), (1, 1), "{totals:?}");
+    assert_eq!(
+        (
+            totals.ended(Ended::EndingSent(EndingCause::Shutdown)),
+            totals.all_ended()
+        ),
+        (1, 1),
+        "{totals:?}"
+    );
 }
 
 #[tokio::test]
@@ -90,9 +124,15 @@ async fn a_peer_that_reads_nothing_is_cut_by_the_write_timeout() {
     let _socket = stuck(&server, "").await;
     server.until_nobody_is_left().await;
     let totals = server.handle.totals();
-    assert_eq!((totals.ended(Ended::WriteTimeout), totals.all_ended()), (1, 1), "{totals:?}");
+    assert_eq!(
+        (totals.ended(Ended::WriteTimeout), totals.all_ended()),
+        (1, 1),
+        "{totals:?}"
+    );
     // The client of a stream that was cut resumes where it was.
-    let mut back = server.resumed("/notifications/stream", "", "earliest").await;
+    let mut back = server
+        .resumed("/notifications/stream", "", "earliest")
+        .await;
     assert_eq!(back.expect("connected").await.data["resumed"], json!(true));
     assert_eq!(back.take("notification", 40).await.len(), 40);
 }

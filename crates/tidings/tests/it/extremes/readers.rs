@@ -35,7 +35,8 @@ async fn a_client_that_reads_slowly_but_steadily_is_not_cut_and_gets_everything(
         while bytes.len() < 60 * 200_000 {
             let length = socket.read_buf(&mut bytes).await.unwrap();
             assert!(length > 0, "cut after {} bytes", bytes.len());
-            let due = Duration::from_micros(bytes.len() as u64 / 3); // 3 MB/s, slower than the server can send
+            // 3 MB/s, slower than the server can send
+            let due = Duration::from_micros(bytes.len() as u64 / 3);
             tokio::time::sleep_until(began + due).await;
         }
         while !bytes.ends_with(b"\n\n\r\n") {
@@ -43,10 +44,17 @@ async fn a_client_that_reads_slowly_but_steadily_is_not_cut_and_gets_everything(
         }
     };
     in_time(all).await;
-    assert!(began.elapsed() > Duration::from_secs(3), "not slow: {:?}", began.elapsed());
+    assert!(
+        began.elapsed() > Duration::from_secs(3),
+        "not slow: {:?}",
+        began.elapsed()
+    );
     let text = String::from_utf8_lossy(&bytes);
-    let numbers: Vec<usize> =
-        text.split(r#","nth":"#).skip(1).map(|rest| rest.split(',').next().unwrap().parse().unwrap()).collect();
+    let numbers: Vec<usize> = text
+        .split(r#","nth":"#)
+        .skip(1)
+        .map(|rest| rest.split(',').next().unwrap().parse().unwrap())
+        .collect();
     assert_eq!(numbers, (0..60).collect::<Vec<_>>());
 }
 
@@ -54,7 +62,10 @@ async fn a_client_that_reads_slowly_but_steadily_is_not_cut_and_gets_everything(
 async fn a_client_that_reads_byte_by_byte_gets_every_byte() {
     let server = start().await;
     let mut socket = narrow(server.address).await;
-    socket.write_all(b"GET /notifications/stream HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    socket
+        .write_all(b"GET /notifications/stream HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
     until(async || server.stats().await["totalConnections"] == 1).await;
     for nth in 0..100 {
         server.notify(&format!("<{nth}>")).await;
@@ -67,13 +78,22 @@ async fn a_client_that_reads_byte_by_byte_gets_every_byte() {
     })
     .await;
     let text = String::from_utf8(bytes).unwrap();
-    let titles: Vec<&str> = text.split(r#""title":""#).skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-    assert_eq!(titles, (0..100).map(|nth| format!("<{nth}>")).collect::<Vec<_>>());
+    let titles: Vec<&str> = text
+        .split(r#""title":""#)
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+        .collect();
+    assert_eq!(
+        titles,
+        (0..100).map(|nth| format!("<{nth}>")).collect::<Vec<_>>()
+    );
 }
 
 /// Two streams are open. One stops reading in the middle of a frame, and `leave` is called with its
 /// socket. The other gets everything, before and after.
-async fn leaves_in_the_middle_of_a_frame(leave: impl AsyncFnOnce(TcpStream) -> Option<TcpStream>) -> TestServer {
+async fn leaves_in_the_middle_of_a_frame(
+    leave: impl AsyncFnOnce(TcpStream) -> Option<TcpStream>,
+) -> TestServer {
     let server = start_with(&[PATIENT]).await;
     let mut witness = server.connected("/notifications/stream", "").await;
     let victim = narrow_stream(&server, "/notifications/stream").await;
@@ -84,7 +104,13 @@ async fn leaves_in_the_middle_of_a_frame(leave: impl AsyncFnOnce(TcpStream) -> O
     until(async || server.stats().await["totalConnections"] == 1).await;
     server.notify("after").await;
     assert_eq!(witness.expect("notification").await.data["title"], "after");
-    assert_eq!(server.handle.totals().ended(tidings_server::handle::Ended::ClientLeft), 1);
+    assert_eq!(
+        server
+            .handle
+            .totals()
+            .ended(tidings_server::handle::Ended::ClientLeft),
+        1
+    );
     server
 }
 
@@ -114,7 +140,10 @@ async fn a_client_that_shuts_its_side_right_after_its_request_leaves_nothing_beh
     let server = start().await;
     for _ in 0..20 {
         let mut socket = TcpStream::connect(server.address).await.unwrap();
-        socket.write_all(b"GET /notifications/stream HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        socket
+            .write_all(b"GET /notifications/stream HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .unwrap();
         socket.shutdown().await.unwrap();
         let _ = in_time(socket.read_to_end(&mut Vec::new())).await;
     }

@@ -38,11 +38,17 @@ impl Closed {
             .keep_alive_while_idle(true)
             .handshake(TokioIo::new(socket));
         let (sender, connection) = handshake.await.unwrap();
-        Self { sender, connection: tokio::spawn(connection), address: server.address }
+        Self {
+            sender,
+            connection: tokio::spawn(connection),
+            address: server.address,
+        }
     }
 
     async fn get(&mut self, path: &str) -> Response<Incoming> {
-        let request = http::Request::get(format!("http://{}{path}", self.address)).body(Empty::new()).unwrap();
+        let request = http::Request::get(format!("http://{}{path}", self.address))
+            .body(Empty::new())
+            .unwrap();
         in_time(self.sender.send_request(request)).await.unwrap()
     }
 }
@@ -57,7 +63,11 @@ impl Drop for Closed {
 async fn held(server: &TestServer, name: &str, what: &str) -> f64 {
     let text = server.get("/metrics").await.text();
     let line = format!("{name}{{what=\"{what}\"}} ");
-    text.lines().find_map(|known| known.strip_prefix(&line)).unwrap_or_else(|| panic!("{text}")).parse().unwrap()
+    text.lines()
+        .find_map(|known| known.strip_prefix(&line))
+        .unwrap_or_else(|| panic!("{text}"))
+        .parse()
+        .unwrap()
 }
 
 async fn is_well(server: &TestServer) {
@@ -86,15 +96,25 @@ async fn unread_answers_are_limited_over_all_connections() {
         clients.push(client);
     }
     let whole = statuses.iter().filter(|status| **status == 200).count();
-    assert!((50..=64).contains(&whole), "{whole} pages of 1 MiB are held");
-    assert_eq!(statuses.iter().filter(|status| **status == 503).count(), statuses.len() - whole);
+    assert!(
+        (50..=64).contains(&whole),
+        "{whole} pages of 1 MiB are held"
+    );
+    assert_eq!(
+        statuses.iter().filter(|status| **status == 503).count(),
+        statuses.len() - whole
+    );
     assert!(
         held(&server, "tidings_held_bytes", "answers").await
             <= held(&server, "tidings_held_limit_bytes", "answers").await
     );
     assert!(held(&server, "tidings_held_refused_total", "answers").await >= 1.0);
     is_well(&server).await;
-    assert_eq!(server.get(PAGE).await.status, 503, "there is no room for a page over HTTP/1 either");
+    assert_eq!(
+        server.get(PAGE).await.status,
+        503,
+        "there is no room for a page over HTTP/1 either"
+    );
     drop((answers, clients));
     until(async || held(&server, "tidings_held_bytes", "answers").await == 0.0).await;
     assert_eq!(server.get(PAGE).await.status, 200);
@@ -108,12 +128,18 @@ async fn an_unread_answer_over_http2_is_reset_although_the_client_sends_pings() 
     for path in [PAGE, "/health"] {
         let answer = client.get(path).await;
         assert_eq!(answer.status(), 200);
-        assert!(in_time(answer.into_body().collect()).await.is_err(), "{path} is reset");
+        assert!(
+            in_time(answer.into_body().collect()).await.is_err(),
+            "{path} is reset"
+        );
     }
     in_time(&mut client.connection).await.unwrap().unwrap();
     assert!(held(&server, "tidings_held_bytes", "answers").await < 1.0);
     let closed = server.get("/system/stats").await.json()["closed"].clone();
-    assert_eq!((&closed["write_timeout"], &closed["idle"]), (&2.into(), &1.into()));
+    assert_eq!(
+        (&closed["write_timeout"], &closed["idle"]),
+        (&2.into(), &1.into())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,7 +149,14 @@ async fn an_http1_client_that_reads_nothing_is_closed_however_much_it_pipelines(
     let mut sockets = Vec::new();
     for _ in 0..10 {
         let mut socket = crate::support::stalled::narrow(server.address).await;
-        socket.write_all(format!("GET {PAGE} HTTP/1.1\r\nHost: x\r\n\r\n").repeat(30).as_bytes()).await.unwrap();
+        socket
+            .write_all(
+                format!("GET {PAGE} HTTP/1.1\r\nHost: x\r\n\r\n")
+                    .repeat(30)
+                    .as_bytes(),
+            )
+            .await
+            .unwrap();
         sockets.push(socket);
     }
     until(async || held(&server, "tidings_held_bytes", "answers").await > 5e6).await;
@@ -143,7 +176,14 @@ async fn a_stop_does_not_wait_for_unread_answers() {
     let mut client = Closed::connect(&server).await;
     let _answer = client.get(PAGE).await;
     let mut socket = crate::support::stalled::narrow(server.address).await;
-    socket.write_all(format!("GET {PAGE} HTTP/1.1\r\nHost: x\r\n\r\n").repeat(30).as_bytes()).await.unwrap();
+    socket
+        .write_all(
+            format!("GET {PAGE} HTTP/1.1\r\nHost: x\r\n\r\n")
+                .repeat(30)
+                .as_bytes(),
+        )
+        .await
+        .unwrap();
     socket.read_exact(&mut [0; 100]).await.unwrap();
     server.stopped().await.unwrap();
 }
@@ -170,7 +210,11 @@ async fn unfinished_bodies_are_limited_and_leave_nothing_behind() {
             break;
         }
         let mut socket = TcpStream::connect(server.address).await.unwrap();
-        let said = if nth % 2 == 0 { format!("{head}{most}") } else { format!("{chunked}{chunk}") };
+        let said = if nth % 2 == 0 {
+            format!("{head}{most}")
+        } else {
+            format!("{chunked}{chunk}")
+        };
         let drip: &[u8] = if nth % 2 == 0 { b"x" } else { b"1\r\nx\r\n" };
         let mut dripping = dripping.clone();
         let _ = socket.write_all(said.as_bytes()).await; // it may have been refused already
@@ -195,7 +239,11 @@ async fn unfinished_bodies_are_limited_and_leave_nothing_behind() {
     drips.send(false).unwrap();
     until(async || {
         let body = serde_json::json!({"title": "t", "message": "m"});
-        server.call("POST", "/notifications/broadcast", ADMIN, body).await.status == 200
+        server
+            .call("POST", "/notifications/broadcast", ADMIN, body)
+            .await
+            .status
+            == 200
     })
     .await;
     bodies.shutdown().await;

@@ -27,7 +27,13 @@ async fn a_restart_refuses_no_call_loses_nothing_and_each_client_reconnects_once
     let mut holder = Holder::new(&[("DRAIN_SECONDS", "1s"), ("HEARTBEAT_INTERVAL", "1h")]);
     holder.start().await;
     let visit = Arc::new(Visit::new(holder.address));
-    visit_through_restarts(&visit, &mut holder, [false, false, true, true, true], async || {}).await;
+    visit_through_restarts(
+        &visit,
+        &mut holder,
+        [false, false, true, true, true],
+        async || {},
+    )
+    .await;
 }
 
 /// The server is behind nginx, which keeps its own connections to the server and is reloaded after
@@ -46,7 +52,12 @@ async fn behind_nginx_a_restart_and_a_reload_refuse_no_call() {
 /// Publishes and reads while the server is restarted and `between` runs. Fails unless every call
 /// was answered, every event came to each reader once and in order, and each reader reconnected
 /// once for each restart.
-async fn visit_through_restarts(visit: &Arc<Visit>, holder: &mut Holder, keeps: [bool; 5], between: impl AsyncFn()) {
+async fn visit_through_restarts(
+    visit: &Arc<Visit>,
+    holder: &mut Holder,
+    keeps: [bool; 5],
+    between: impl AsyncFn(),
+) {
     let mut readers = Vec::new();
     for _ in 0..READERS {
         readers.push(Reader::follow(visit).await);
@@ -67,9 +78,15 @@ async fn visit_through_restarts(visit: &Arc<Visit>, holder: &mut Holder, keeps: 
     let published = visit.published.lock().clone();
     for reader in readers {
         let seen = reader.until_seen(published.len()).await;
-        assert_eq!(seen.returns, RESTARTS, "each comes back once for each restart");
+        assert_eq!(
+            seen.returns, RESTARTS,
+            "each comes back once for each restart"
+        );
         assert_eq!(seen.ids.len(), published.len(), "nothing twice");
-        assert!(published.iter().all(|id| seen.ids.contains(id)), "nothing lost");
+        assert!(
+            published.iter().all(|id| seen.ids.contains(id)),
+            "nothing lost"
+        );
         assert!(seen.positions.is_sorted(), "in order");
     }
     assert_eq!(holder.stop().await.code(), Some(0));
@@ -79,7 +96,10 @@ async fn visit_through_restarts(visit: &Arc<Visit>, holder: &mut Holder, keeps: 
 /// programs that need a port number.
 fn free_address(family: u8) -> SocketAddr {
     let [.., high, low] = std::process::id().to_be_bytes();
-    TcpListener::bind((Ipv4Addr::new(127, family, high, low), 0)).unwrap().local_addr().unwrap()
+    TcpListener::bind((Ipv4Addr::new(127, family, high, low), 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 #[tokio::test]
@@ -88,23 +108,33 @@ async fn a_call_while_no_server_runs_waits_for_the_next_one() {
     holder.start().await;
     assert_eq!(holder.stop().await.code(), Some(0));
     let address = holder.address;
-    let asking = tokio::spawn(async move { http::request(address, "GET", "/health/ready", &[], b"").await });
+    let asking =
+        tokio::spawn(async move { http::request(address, "GET", "/health/ready", &[], b"").await });
     holder.start().await;
     assert_eq!(in_time(asking).await.unwrap().status, 200);
 }
 
 #[tokio::test]
 async fn several_sockets_are_served_and_the_settings_of_others_are_warned_of() {
-    let (first, second) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let (first, second) = (
+        TcpListener::bind("127.0.0.1:0").unwrap(),
+        TcpListener::bind("127.0.0.1:0").unwrap(),
+    );
     let addresses = [first.local_addr().unwrap(), second.local_addr().unwrap()];
     let mut holder = Holder::of(vec![first, second], &[("PORT", "1")]);
     holder.start().await;
     for address in addresses {
-        assert_eq!(in_time(http::request(address, "GET", "/health", &[], b"")).await.status, 200);
+        assert_eq!(
+            in_time(http::request(address, "GET", "/health", &[], b""))
+                .await
+                .status,
+            200
+        );
     }
     let port = addresses[0].port();
     let warning = format!(
-        "PORT=1 has no effect: the sockets were passed to this process (LISTEN_FDS), and listen on port {port}"
+        "PORT=1 has no effect: the sockets were passed to this process (LISTEN_FDS), and listen \
+         on port {port}"
     );
     until(async || holder.said().contains(&warning)).await;
 }
@@ -115,12 +145,23 @@ fn an_inherited_socket_that_does_not_listen_is_refused_in_one_line() {
         let place = Place::new().env("LISTEN_FDS", count);
         let (mut command, place) = place.command_in(|inner| {
             let mut command = Command::new("bash");
-            command.args(["-c", &format!(r#"exec "$0" "$@" {third}"#)]).arg(inner.get_program()).env_clear();
-            command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            command
+                .args(["-c", &format!(r#"exec "$0" "$@" {third}"#)])
+                .arg(inner.get_program())
+                .env_clear();
+            command.envs(
+                inner
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            );
             command.current_dir(inner.get_current_dir().unwrap());
             command
         });
-        let output = command.env("PORT", "0").stdin(Stdio::null()).output().unwrap();
+        let output = command
+            .env("PORT", "0")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
         drop(place);
         assert_eq!(output.status.code(), Some(1));
         let said = String::from_utf8(output.stderr).unwrap();
@@ -132,19 +173,43 @@ fn an_inherited_socket_that_does_not_listen_is_refused_in_one_line() {
     let prefix = "tidings: the sockets that were handed over (LISTEN_FDS) can't be used: ";
     for (count, third, problem) in [
         ("1", "3</dev/null".to_owned(), "fd 3 is not a socket"),
-        ("2000000000", String::new(), "there are 2000000000 of them, and at most 64 are taken"),
-        ("1", format!("3<>/dev/tcp/127.0.0.1/{port}"), "number 0 does not listen; tidings.socket needs Accept=no"),
+        (
+            "2000000000",
+            String::new(),
+            "there are 2000000000 of them, and at most 64 are taken",
+        ),
+        (
+            "1",
+            format!("3<>/dev/tcp/127.0.0.1/{port}"),
+            "number 0 does not listen; tidings.socket needs Accept=no",
+        ),
     ] {
-        assert_eq!(refusal(count, &third).trim_end(), format!("{prefix}{problem}"));
+        assert_eq!(
+            refusal(count, &third).trim_end(),
+            format!("{prefix}{problem}")
+        );
     }
 }
 
 #[tokio::test]
 async fn an_invalid_number_of_inherited_sockets_causes_a_warning() {
-    let said = Place::new().env("LISTEN_FDS", "some").start(&[]).last_words();
-    assert!(said.contains("LISTEN_FDS=some is no number: no socket was taken over"), "{said}");
-    let said = Place::new().env("LISTEN_FDS", "1").env("LISTEN_PID", "1").start(&[]).last_words();
-    assert!(!said.contains("LISTEN_FDS"), "they were for another process: {said}");
+    let said = Place::new()
+        .env("LISTEN_FDS", "some")
+        .start(&[])
+        .last_words();
+    assert!(
+        said.contains("LISTEN_FDS=some is no number: no socket was taken over"),
+        "{said}"
+    );
+    let said = Place::new()
+        .env("LISTEN_FDS", "1")
+        .env("LISTEN_PID", "1")
+        .start(&[])
+        .last_words();
+    assert!(
+        !said.contains("LISTEN_FDS"),
+        "they were for another process: {said}"
+    );
 }
 
 /// With systemd's own program that holds sockets. It starts the server at the first connection.
@@ -155,11 +220,23 @@ async fn systemd_socket_activate_starts_the_server_with_the_first_connection() {
     let address = free_address(77);
     let (mut command, place) = place.command_in(|inner| {
         let mut command = Command::new("systemd-socket-activate");
-        command.arg(format!("--listen={address}")).args(["-E", "JOURNAL=memory", "-E", "HEARTBEAT_INTERVAL=1h"]);
-        command.arg(inner.get_program()).current_dir(inner.get_current_dir().unwrap());
+        command.arg(format!("--listen={address}")).args([
+            "-E",
+            "JOURNAL=memory",
+            "-E",
+            "HEARTBEAT_INTERVAL=1h",
+        ]);
+        command
+            .arg(inner.get_program())
+            .current_dir(inner.get_current_dir().unwrap());
         command
     });
-    let mut process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut process = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let mut answer = None;
     until(async || {
         answer = http::attempt(address, "GET", "/health/ready", &[], b"").await;
@@ -167,9 +244,19 @@ async fn systemd_socket_activate_starts_the_server_with_the_first_connection() {
     })
     .await;
     let bearer = format!("Bearer {ADMIN}");
-    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    let headers = [
+        ("Authorization", bearer.as_str()),
+        ("Content-Type", "application/json"),
+    ];
     let body = json!({"title": "t", "message": "m"}).to_string();
-    let published = in_time(http::request(address, "POST", "/notifications/send", &headers, body.as_bytes())).await;
+    let published = in_time(http::request(
+        address,
+        "POST",
+        "/notifications/send",
+        &headers,
+        body.as_bytes(),
+    ))
+    .await;
     // Whatever came of it, it ends.
     let _ = process.kill();
     let _ = process.wait();

@@ -13,14 +13,17 @@ const FAILED: &str = r#"tidings_log_lines_dropped_total{reason="failed"}"#;
 const FULL: &str = r#"tidings_log_lines_dropped_total{reason="full"}"#;
 
 fn place() -> Place {
-    Place::new().env("DRAIN_SECONDS", "0").env("LOG_LEVEL", "debug")
+    Place::new()
+        .env("DRAIN_SECONDS", "0")
+        .env("LOG_LEVEL", "debug")
 }
 
 /// Checks that the server answers, counts the lines that it could not write, and stops as if
 /// nothing were wrong.
 async fn expect_a_good_life(mut server: Bare, reason: &str) {
     let mut stream = server.stream().await;
-    until(async || server.metric(reason).await > 0).await; // a thread of its own counts the lines that are not written
+    // a thread of its own counts the lines that are not written
+    until(async || server.metric(reason).await > 0).await;
     server.signal("TERM");
     stream.expect("draining").await;
     assert_eq!(stream.end().await, End::Cut);
@@ -103,13 +106,19 @@ async fn a_log_that_is_read_again_reports_the_number_of_lost_lines() {
         found.send(text).unwrap();
     });
     let text = crate::support::in_time(said).await.unwrap();
-    assert!(text.contains("lines="), "how many: {}", text.lines().last().unwrap());
+    assert!(
+        text.contains("lines="),
+        "how many: {}",
+        text.lines().last().unwrap()
+    );
 }
 
 /// A server whose log is stuck, and whose drain never ends, because one of its streams stays open.
 async fn stuck(shutdown_timeout: &str) -> (Bare, std::io::PipeReader, [Stream; 2]) {
     let (reader, writer) = std::io::pipe().unwrap();
-    let place = place().env("DRAIN_SECONDS", "600s").env("SHUTDOWN_TIMEOUT", shutdown_timeout);
+    let place = place()
+        .env("DRAIN_SECONDS", "600s")
+        .env("SHUTDOWN_TIMEOUT", shutdown_timeout);
     let server = Bare::start(place, writer, "").await;
     let mut streams = [server.stream().await, server.stream().await];
     fill_the_log(&server).await;
@@ -142,7 +151,11 @@ fn the_exit_code_does_not_depend_on_standard_error() {
     let run = |redirect: &str| {
         let script = format!(r#""$0" --colour {redirect}"#);
         let binary = env!("CARGO_BIN_EXE_tidings");
-        std::process::Command::new("sh").args(["-c", &script, binary]).current_dir(place.path()).status().unwrap()
+        std::process::Command::new("sh")
+            .args(["-c", &script, binary])
+            .current_dir(place.path())
+            .status()
+            .unwrap()
     };
     assert_eq!(run("2>&-").code(), Some(2));
     #[cfg(target_os = "linux")]

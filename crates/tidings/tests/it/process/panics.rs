@@ -22,13 +22,25 @@ fn builder() -> Builder {
 
 async fn panics(server: &TestServer) -> u64 {
     let text = server.get("/metrics").await.text();
-    text.lines().find_map(|line| line.strip_prefix("tidings_panics_total ")).unwrap().parse().unwrap()
+    text.lines()
+        .find_map(|line| line.strip_prefix("tidings_panics_total "))
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 #[track_caller]
 fn expect_internal(answer: &Answer) {
-    assert_eq!((answer.status, answer.code().as_str()), (500, "internal"), "{}", answer.text());
-    assert_eq!(answer.json()["message"], "The server has a fault; its log has the details");
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (500, "internal"),
+        "{}",
+        answer.text()
+    );
+    assert_eq!(
+        answer.json()["message"],
+        "The server has a fault; its log has the details"
+    );
     assert!(answer.header("x-request-id").is_some());
 }
 
@@ -39,33 +51,49 @@ async fn a_handler_that_panics_is_an_answer_that_pages_can_read_and_is_counted()
         panic!("after it waited");
     }
     let server = start_on(builder().routes(|_| {
-        Router::new().route("/at-once", get(async || -> () { panic!("at once") })).route("/late", post(late))
+        Router::new()
+            .route("/at-once", get(async || -> () { panic!("at once") }))
+            .route("/late", post(late))
     }));
     let before = panics(&server).await;
     for (method, path) in [("GET", "/at-once"), ("POST", "/late")] {
         let origin = [("Origin", "https://app.example")];
         let answer = server.request(method, path, &origin, b"{}").await;
         expect_internal(&answer);
-        assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.example"));
+        assert_eq!(
+            answer.header("access-control-allow-origin"),
+            Some("https://app.example")
+        );
     }
     assert!(panics(&server).await >= before + 2);
     let text = server.get("/metrics").await.text();
-    assert!(text.contains("tidings_requests_refused_total{code=\"internal\"} 2"), "{text}");
+    assert!(
+        text.contains("tidings_requests_refused_total{code=\"internal\"} 2"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
 async fn the_connection_can_be_used_after_a_panic() {
-    let server =
-        start_on(builder().routes(|_| Router::new().route("/panic", get(async || -> () { panic!("a fault") }))));
+    let server = start_on(
+        builder()
+            .routes(|_| Router::new().route("/panic", get(async || -> () { panic!("a fault") }))),
+    );
     let mut socket = TcpStream::connect(server.address).await.unwrap();
-    socket.write_all(b"GET /panic HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    socket
+        .write_all(b"GET /panic HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
     let mut bytes = Vec::new();
     until(async || {
         socket.read_buf(&mut bytes).await.unwrap();
         String::from_utf8_lossy(&bytes).contains("internal\"}")
     })
     .await;
-    socket.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    socket
+        .write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .await
+        .unwrap();
     let mut rest = Vec::new();
     in_time(socket.read_to_end(&mut rest)).await.unwrap();
     assert_eq!(Answer::parse(&rest).status, 200);
@@ -102,12 +130,37 @@ async fn calls_and_streams_of_the_server_itself_that_panic_are_answered() {
     breakable.is_broken.store(true, Ordering::Relaxed);
     expect_internal(&server.get("/health").await);
     // In the lane of streams, and in work that has a task of its own.
-    expect_internal(&server.request("GET", "/notifications/stream", &[("Accept", "text/event-stream")], b"").await);
+    expect_internal(
+        &server
+            .request(
+                "GET",
+                "/notifications/stream",
+                &[("Accept", "text/event-stream")],
+                b"",
+            )
+            .await,
+    );
     let bearer = format!("Bearer {ADMIN}");
-    let headers = [("Authorization", bearer.as_str()), ("Idempotency-Key", "k"), ("Content-Type", "application/json")];
+    let headers = [
+        ("Authorization", bearer.as_str()),
+        ("Idempotency-Key", "k"),
+        ("Content-Type", "application/json"),
+    ];
     let body = json!({"title": "t", "message": "m"}).to_string();
-    let answer = in_time(http::request(server.address, "POST", "/notifications/send", &headers, body.as_bytes())).await;
-    assert_eq!((answer.status, answer.code().as_str()), (500, "internal"), "{}", answer.text());
+    let answer = in_time(http::request(
+        server.address,
+        "POST",
+        "/notifications/send",
+        &headers,
+        body.as_bytes(),
+    ))
+    .await;
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (500, "internal"),
+        "{}",
+        answer.text()
+    );
     breakable.is_broken.store(false, Ordering::Relaxed);
     assert_eq!(server.get("/health").await.status, 200);
 }

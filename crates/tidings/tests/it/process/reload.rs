@@ -32,17 +32,26 @@ async fn reload(server: &Bare) -> Value {
 
 /// Whether pages of `origin` may call the server.
 async fn lets_in(server: &Bare, origin: &str) -> bool {
-    let answer = crate::support::http::request(server.address, "GET", "/health", &[("Origin", origin)], b"").await;
+    let answer =
+        crate::support::http::request(server.address, "GET", "/health", &[("Origin", origin)], b"")
+            .await;
     answer.header("access-control-allow-origin") == Some(origin)
 }
 
 #[tokio::test]
 async fn a_hang_up_reloads_the_log_level_and_the_origins() {
-    let server = serve(Place::new().file(".env", "CORS_ORIGIN=https://a.example\n"), "").await;
+    let server = serve(
+        Place::new().file(".env", "CORS_ORIGIN=https://a.example\n"),
+        "",
+    )
+    .await;
     assert!(lets_in(&server, "https://a.example").await);
     server.get("/before").await;
     server.write(".env", "CORS_ORIGIN=https://b.example\n");
-    server.write("tidings.toml", "log_level = \"info,tidings_server::http=debug\"\n");
+    server.write(
+        "tidings.toml",
+        "log_level = \"info,tidings_server::http=debug\"\n",
+    );
     server.signal("HUP");
     until(async || lets_in(&server, "https://b.example").await).await;
     assert!(!lets_in(&server, "https://a.example").await);
@@ -50,7 +59,10 @@ async fn a_hang_up_reloads_the_log_level_and_the_origins() {
     server.get("/after").await;
     until(async || server.said().contains("/after")).await;
     let said = server.said();
-    assert!(!said.contains("/before") && said.contains("changed=\"CORS_ORIGIN,LOG_LEVEL\""), "{said}");
+    assert!(
+        !said.contains("/before") && said.contains("changed=\"CORS_ORIGIN,LOG_LEVEL\""),
+        "{said}"
+    );
     assert_eq!(
         reload(&server).await,
         json!({
@@ -63,15 +75,31 @@ async fn a_hang_up_reloads_the_log_level_and_the_origins() {
 async fn what_needs_a_restart_is_named_each_time_and_no_secret_is_shown() {
     let secret = |nth: u8| format!("JWT_SECRET=Zm9yIHRlc3RzIG9ubHkgYW5kIG5vIG90aGVyIHVzZQ{nth}\n");
     let server = serve(Place::new().file(".env", &secret(1)), "").await;
-    server.write(".env", &format!("{}LOG_LEVEL=warn\nHEARTBEAT_INTERVAL=7s\n", secret(2)));
+    server.write(
+        ".env",
+        &format!("{}LOG_LEVEL=warn\nHEARTBEAT_INTERVAL=7s\n", secret(2)),
+    );
     let answer = reload(&server).await;
     assert_eq!(answer["changed"], json!(["LOG_LEVEL"]));
-    assert_eq!(answer["needsRestart"], json!(["JWT_SECRET", "HEARTBEAT_INTERVAL"]));
-    assert_eq!(answer["message"], "Reloaded LOG_LEVEL; a restart is needed for JWT_SECRET, HEARTBEAT_INTERVAL");
+    assert_eq!(
+        answer["needsRestart"],
+        json!(["JWT_SECRET", "HEARTBEAT_INTERVAL"])
+    );
+    assert_eq!(
+        answer["message"],
+        "Reloaded LOG_LEVEL; a restart is needed for JWT_SECRET, HEARTBEAT_INTERVAL"
+    );
     let again = reload(&server).await;
-    assert_eq!((&again["changed"], &again["needsRestart"]), (&json!([]), &answer["needsRestart"]));
+    assert_eq!(
+        (&again["changed"], &again["needsRestart"]),
+        (&json!([]), &answer["needsRestart"])
+    );
     server.write(".env", &secret(1));
-    assert_eq!(reload(&server).await["needsRestart"], json!([]), "as it was at the start");
+    assert_eq!(
+        reload(&server).await["needsRestart"],
+        json!([]),
+        "as it was at the start"
+    );
     assert!(!server.said().contains("Zm9yIHRlc3Rz"));
     until(async || server.said().contains("some settings need a restart")).await;
 }
@@ -81,33 +109,60 @@ async fn a_reload_that_is_refused_changes_nothing_is_logged_and_turns_nothing_re
     let good = "CORS_ORIGIN=https://a.example\n";
     let server = serve(Place::new().file(".env", good), "").await;
     let bad = [
-        (".env", "CORS_ORIGIN=https://b.example\nLOG_LEVEL=debgu\n", "LOG_LEVEL=debgu (.env line 2) is not allowed"),
+        (
+            ".env",
+            "CORS_ORIGIN=https://b.example\nLOG_LEVEL=debgu\n",
+            "LOG_LEVEL=debgu (.env line 2) is not allowed",
+        ),
         (".env", "CORS_ORIGIN=*\n", "CORS_CREDENTIALS=true"),
-        (".env", "CORS_ORIGIN=https://b.example\nHEARTBEAT_INTERVAL=1ms\n", "HEARTBEAT_INTERVAL=1ms"),
+        (
+            ".env",
+            "CORS_ORIGIN=https://b.example\nHEARTBEAT_INTERVAL=1ms\n",
+            "HEARTBEAT_INTERVAL=1ms",
+        ),
         ("tidings.toml", "cors_origin = [", "tidings.toml"),
-        ("tidings.toml", "cors_orign = \"https://b.example\"", "cors_orign"),
+        (
+            "tidings.toml",
+            "cors_orign = \"https://b.example\"",
+            "cors_orign",
+        ),
     ];
     for (nth, (file, content, why)) in (1..).zip(bad) {
         server.write(".env", good);
         server.write("tidings.toml", "");
         server.write(file, content);
         let answer = server.post("/system/reload").await;
-        assert_eq!((answer.status, answer.code().as_str()), (400, "validation_failed"), "{content}");
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (400, "validation_failed"),
+            "{content}"
+        );
         assert!(answer.text().contains(why), "{}", answer.text());
         let refused = || server.said().matches("the reload was refused").count();
         until(async || refused() == 2 * nth - 1).await;
         server.signal("HUP");
         until(async || refused() == 2 * nth).await;
-        assert!(lets_in(&server, "https://a.example").await && !lets_in(&server, "https://b.example").await);
+        assert!(
+            lets_in(&server, "https://a.example").await
+                && !lets_in(&server, "https://b.example").await
+        );
     }
     until(async || server.said().contains(" ERROR ")).await;
     std::fs::remove_file(server.path().join("tidings.toml")).unwrap();
     std::fs::create_dir(server.path().join("tidings.toml")).unwrap();
     let answer = server.post("/system/reload").await;
-    assert!(answer.status == 400 && answer.text().contains("tidings.toml can't be read"), "{}", answer.text());
+    assert!(
+        answer.status == 400 && answer.text().contains("tidings.toml can't be read"),
+        "{}",
+        answer.text()
+    );
     assert_eq!(server.get("/health/ready").await.status, 200);
     let metrics = server.get("/metrics").await.text();
-    assert!(metrics.contains("tidings_journal_writable 1") && metrics.contains("tidings_panics_total 0"), "{metrics}");
+    assert!(
+        metrics.contains("tidings_journal_writable 1")
+            && metrics.contains("tidings_panics_total 0"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]
@@ -116,7 +171,11 @@ async fn a_hang_up_that_was_ignored_at_the_start_stays_ignored() {
     let server = serve(Place::new(), "trap '' HUP;").await;
     server.write(".env", "CORS_ORIGIN=https://a.example\n");
     server.signal("HUP");
-    assert_eq!(reload(&server).await["changed"], json!(["CORS_ORIGIN"]), "not by the signal");
+    assert_eq!(
+        reload(&server).await["changed"],
+        json!(["CORS_ORIGIN"]),
+        "not by the signal"
+    );
     until(async || server.said().contains("reloaded")).await;
     assert_eq!(server.said().matches("reloaded").count(), 1);
 }
@@ -138,7 +197,14 @@ fn terminal() -> (OwnedFd, File) {
     grantpt(&master).unwrap();
     unlockpt(&master).unwrap();
     let name = ptsname(&master, Vec::new()).unwrap();
-    (master, File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap())
+    (
+        master,
+        File::options()
+            .read(true)
+            .write(true)
+            .open(name.to_str().unwrap())
+            .unwrap(),
+    )
 }
 
 /// Closes a terminal, and waits until it is gone. A process that another test starts has a copy of
@@ -180,8 +246,14 @@ async fn a_hang_up_while_the_terminal_is_there_reloads() {
 async fn further_hang_ups_of_a_closed_terminal_do_not_end_the_drain() {
     let (master, slave) = terminal();
     let other = slave.try_clone().unwrap();
-    let mut server =
-        Bare::start(Place::new().env("DRAIN_SECONDS", "2s").env("HEARTBEAT_INTERVAL", "1h"), slave, "").await;
+    let mut server = Bare::start(
+        Place::new()
+            .env("DRAIN_SECONDS", "2s")
+            .env("HEARTBEAT_INTERVAL", "1h"),
+        slave,
+        "",
+    )
+    .await;
     let mut streams = [server.stream().await, server.stream().await];
     close(master, &other).await;
     for _ in 0..5 {
@@ -194,14 +266,18 @@ async fn further_hang_ups_of_a_closed_terminal_do_not_end_the_drain() {
 }
 
 async fn ask(server: &TestServer, token: &str) -> Answer {
-    server.call("POST", "/system/reload", token, Value::Null).await
+    server
+        .call("POST", "/system/reload", token, Value::Null)
+        .await
 }
 
 #[tokio::test]
 async fn only_admins_reload() {
     let server = start().await;
     ask(&server, "").await.assert_refused(401, "token_missing");
-    ask(&server, &demo("ann", "user")).await.assert_refused(403, "forbidden");
+    ask(&server, &demo("ann", "user"))
+        .await
+        .assert_refused(403, "forbidden");
 }
 
 #[tokio::test]
@@ -213,15 +289,30 @@ async fn an_application_provides_its_own_source_for_reloads() {
         let path = directory.path().to_owned();
         move || {
             let set = [("PORT", "0"), ("HOST", "127.0.0.1"), ("JOURNAL", "memory")];
-            let set = set.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let set = set
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()));
             Config::load(Flags::default(), set, &path)
         }
     };
     let server = start_on(Server::builder().reloadable(&read().unwrap(), read));
-    std::fs::write(directory.path().join(".env"), "CORS_ORIGIN=https://a.example\nLOG_LEVEL=debug\n").unwrap();
+    std::fs::write(
+        directory.path().join(".env"),
+        "CORS_ORIGIN=https://a.example\nLOG_LEVEL=debug\n",
+    )
+    .unwrap();
     let reloaded = server.handle.reload().unwrap();
     assert_eq!(reloaded.changed, ["CORS_ORIGIN"]);
-    assert_eq!(reloaded.needs_restart, ["LOG_LEVEL"], "the log of an application is its own");
-    let answer = server.request("GET", "/health", &[("Origin", "https://a.example")], b"").await;
-    assert_eq!(answer.header("access-control-allow-origin"), Some("https://a.example"));
+    assert_eq!(
+        reloaded.needs_restart,
+        ["LOG_LEVEL"],
+        "the log of an application is its own"
+    );
+    let answer = server
+        .request("GET", "/health", &[("Origin", "https://a.example")], b"")
+        .await;
+    assert_eq!(
+        answer.header("access-control-allow-origin"),
+        Some("https://a.example")
+    );
 }

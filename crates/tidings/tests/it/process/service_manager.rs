@@ -23,7 +23,10 @@ struct Message(String);
 
 impl Manager {
     fn at(path: &std::path::Path) -> Self {
-        Self { socket: UnixDatagram::bind(path).unwrap(), name: path.to_str().unwrap().to_owned() }
+        Self {
+            socket: UnixDatagram::bind(path).unwrap(),
+            name: path.to_str().unwrap().to_owned(),
+        }
     }
 
     /// Binds a socket in the abstract namespace, which is in no directory.
@@ -32,7 +35,10 @@ impl Manager {
         let address = SocketAddr::from_abstract_name(&name).unwrap();
         let socket = std::os::unix::net::UnixDatagram::bind_addr(&address).unwrap();
         socket.set_nonblocking(true).unwrap();
-        Self { socket: UnixDatagram::from_std(socket).unwrap(), name: format!("@{name}") }
+        Self {
+            socket: UnixDatagram::from_std(socket).unwrap(),
+            name: format!("@{name}"),
+        }
     }
 
     async fn next(&self) -> Message {
@@ -55,7 +61,10 @@ impl Manager {
 impl Message {
     #[track_caller]
     fn value(&self, name: &str) -> &str {
-        let value = self.0.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        let value = self
+            .0
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
         value.unwrap_or_else(|| panic!("no {name} in {:?}", self.0))
     }
 }
@@ -63,7 +72,14 @@ impl Message {
 /// Starts a server that reports to `manager`. Its log is a file.
 async fn serve(place: Place, manager: &Manager) -> Bare {
     let log = std::fs::File::create(place.path().join("log")).unwrap();
-    Bare::start(place.env("DRAIN_SECONDS", "0").env("NOTIFY_SOCKET", &manager.name), log, "").await
+    Bare::start(
+        place
+            .env("DRAIN_SECONDS", "0")
+            .env("NOTIFY_SOCKET", &manager.name),
+        log,
+        "",
+    )
+    .await
 }
 
 #[tokio::test]
@@ -93,13 +109,23 @@ async fn systemd_is_notified_of_the_start_of_reloads_and_of_the_stop() {
     assert_eq!(manager.change().await.value("RELOADING"), "1");
     let refused = manager.change().await;
     assert_eq!(refused.value("READY"), "1", "it goes on as before");
-    assert!(refused.value("STATUS").ends_with("; the last reload was refused, see the log"), "{}", refused.0);
+    assert!(
+        refused
+            .value("STATUS")
+            .ends_with("; the last reload was refused, see the log"),
+        "{}",
+        refused.0
+    );
 
     let mut stream = server.stream().await;
     server.signal("TERM");
     let stopping = manager.change().await;
     assert_eq!(stopping.value("STOPPING"), "1");
-    assert_eq!(stopping.value("EXTEND_TIMEOUT_USEC"), "40000000", "SHUTDOWN_TIMEOUT and ten seconds");
+    assert_eq!(
+        stopping.value("EXTEND_TIMEOUT_USEC"),
+        "40000000",
+        "SHUTDOWN_TIMEOUT and ten seconds"
+    );
     assert_eq!(stopping.value("STATUS"), "draining, 1 streams left");
     stream.expect("draining").await;
     assert_eq!(server.ended().await.code(), Some(0));
@@ -135,24 +161,53 @@ async fn systemd_is_notified_of_a_drain_by_a_call_too() {
 #[tokio::test]
 async fn invalid_values_cause_warnings_and_change_nothing() {
     for (name, value, said) in [
-        ("NOTIFY_SOCKET", "notify.sock", "is neither an absolute path nor the name of an abstract socket"),
-        ("NOTIFY_SOCKET", "vsock:2:1234", "is neither an absolute path nor the name of an abstract socket"),
-        ("NOTIFY_SOCKET", "/nonexistent/notify", "messages can't be sent to the service manager"),
-        ("NOTIFY_SOCKET", "@tidings-nobody-listens-here", "messages can't be sent to the service manager"),
+        (
+            "NOTIFY_SOCKET",
+            "notify.sock",
+            "is neither an absolute path nor the name of an abstract socket",
+        ),
+        (
+            "NOTIFY_SOCKET",
+            "vsock:2:1234",
+            "is neither an absolute path nor the name of an abstract socket",
+        ),
+        (
+            "NOTIFY_SOCKET",
+            "/nonexistent/notify",
+            "messages can't be sent to the service manager",
+        ),
+        (
+            "NOTIFY_SOCKET",
+            "@tidings-nobody-listens-here",
+            "messages can't be sent to the service manager",
+        ),
     ] {
-        let place = Place::new().env("DRAIN_SECONDS", "0").env(name, value).env("WATCHDOG_USEC", "20000");
+        let place = Place::new()
+            .env("DRAIN_SECONDS", "0")
+            .env(name, value)
+            .env("WATCHDOG_USEC", "20000");
         let log = std::fs::File::create(place.path().join("log")).unwrap();
         let mut server = Bare::start(place, log, "").await;
         until(async || server.said().contains(said)).await;
         assert_eq!(server.post("/system/reload").await.status, 200);
-        assert_eq!(server.said().matches("NOTIFY_SOCKET").count(), 1, "once: {}", server.said());
+        assert_eq!(
+            server.said().matches("NOTIFY_SOCKET").count(),
+            1,
+            "once: {}",
+            server.said()
+        );
         server.signal("TERM");
         assert_eq!(server.ended().await.code(), Some(0));
     }
     let manager = Manager::abstractly("odd");
     let mut server = serve(Place::new().env("WATCHDOG_USEC", "3s"), &manager).await;
     assert_eq!(manager.change().await.value("READY"), "1");
-    until(async || server.said().contains("WATCHDOG_USEC=3s is not a positive number")).await;
+    until(async || {
+        server
+            .said()
+            .contains("WATCHDOG_USEC=3s is not a positive number")
+    })
+    .await;
     server.signal("TERM");
     assert_eq!(server.ended().await.code(), Some(0));
 }
@@ -163,8 +218,16 @@ async fn a_service_manager_that_reads_nothing_delays_nothing() {
     // Sends far more messages than the queue of the socket takes (`net.unix.max_dgram_qlen`), and
     // reads none.
     let mut server = serve(Place::new().env("WATCHDOG_USEC", "2000"), &manager).await;
-    until(async || server.said().contains("messages can't be sent to the service manager")).await;
-    assert_eq!(server.post("/system/reload").await.json()["changed"], json!([]));
+    until(async || {
+        server
+            .said()
+            .contains("messages can't be sent to the service manager")
+    })
+    .await;
+    assert_eq!(
+        server.post("/system/reload").await.json()["changed"],
+        json!([])
+    );
     let mut stream = server.stream().await;
     server.signal("TERM");
     stream.expect("draining").await;
@@ -204,7 +267,8 @@ async fn nothing_inherits_the_socket_as_the_server_starts_no_process() {
     let tasks = std::fs::read_dir(format!("/proc/{}/task", server.id())).unwrap();
     for task in tasks {
         // The thread may have ended in the meantime.
-        let children = std::fs::read_to_string(task.unwrap().path().join("children")).unwrap_or_default();
+        let children =
+            std::fs::read_to_string(task.unwrap().path().join("children")).unwrap_or_default();
         assert_eq!(children, "");
     }
 }

@@ -27,13 +27,27 @@ impl Bare {
         let (mut command, place) = place.env("LISTEN_FDS", "1").command_in(|inner| {
             let mut command = Command::new("sh");
             command.args(["-c", &format!(r#"{first} exec "$0" "$@" 3<&0 </dev/null"#)]);
-            command.arg(inner.get_program()).args(inner.get_args()).env_clear();
-            command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            command
+                .arg(inner.get_program())
+                .args(inner.get_args())
+                .env_clear();
+            command.envs(
+                inner
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            );
             command.current_dir(inner.get_current_dir().unwrap());
             command
         });
-        command.stdin(OwnedFd::from(listener)).stdout(Stdio::null()).stderr(stderr);
-        let server = Self { child: command.spawn().unwrap(), place, address };
+        command
+            .stdin(OwnedFd::from(listener))
+            .stdout(Stdio::null())
+            .stderr(stderr);
+        let server = Self {
+            child: command.spawn().unwrap(),
+            place,
+            address,
+        };
         until(async || server.get("/health/live").await.status == 200).await;
         server
     }
@@ -45,7 +59,8 @@ impl Bare {
     /// Opens a stream and reads its `connected` event.
     pub(super) async fn stream(&self) -> Stream {
         let accept = [("Accept", "text/event-stream")];
-        let mut stream = in_time(Stream::open(self.address, "/notifications/stream", &accept)).await;
+        let mut stream =
+            in_time(Stream::open(self.address, "/notifications/stream", &accept)).await;
         stream.expect("connected").await;
         stream
     }
@@ -53,7 +68,14 @@ impl Bare {
     /// Makes a `POST` as an admin, without a body.
     pub(super) async fn post(&self, path: &str) -> Answer {
         let bearer = format!("Bearer {ADMIN}");
-        in_time(http::request(self.address, "POST", path, &[("Authorization", &bearer)], b"")).await
+        in_time(http::request(
+            self.address,
+            "POST",
+            path,
+            &[("Authorization", &bearer)],
+            b"",
+        ))
+        .await
     }
 
     /// Writes a file in the server's directory.
@@ -74,8 +96,13 @@ impl Bare {
     /// The value of one of its metrics.
     pub(super) async fn metric(&self, name: &str) -> u64 {
         let text = self.get("/metrics").await.text();
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        value.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value
+            .unwrap_or_else(|| panic!("no {name} in {text}"))
+            .parse()
+            .unwrap()
     }
 
     /// The process id.
@@ -86,7 +113,13 @@ impl Bare {
     /// Sends it a signal (`TERM`, `HUP`).
     pub(super) fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        assert!(
+            Command::new("sh")
+                .args(["-c", &kill])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// Waits until it has ended.

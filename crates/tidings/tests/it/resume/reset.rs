@@ -14,10 +14,15 @@ async fn expect_reset(server: &TestServer, cursor: &str, reason: &str, oldest: s
     assert_eq!(stream.expect("connected").await.data["resumed"], false);
     let reset = stream.block("reset").await;
     assert_eq!((reset.id.as_ref(), reset.retry), (Some(&head), None));
-    let expected = json!({"reason": reason, "requested": cursor, "resumedFrom": head, "oldest": oldest});
+    let expected =
+        json!({"reason": reason, "requested": cursor, "resumedFrom": head, "oldest": oldest});
     assert_eq!(reset.data, expected.to_string());
     let new = server.notify("new").await;
-    assert_eq!(stream.block("notification").await.id, Some(new), "and nothing of the past in between");
+    assert_eq!(
+        stream.block("notification").await.id,
+        Some(new),
+        "and nothing of the past in between"
+    );
 }
 
 #[tokio::test]
@@ -26,10 +31,20 @@ async fn a_cursor_whose_successors_were_trimmed_is_reset() {
     let cursor = server.notify("0").await;
     publish(&server, 1, 3).await;
     let mut whole = server.resumed("/notifications/stream", "", &cursor).await;
-    assert_eq!(whole.expect("connected").await.data["resumed"], true, "only what it has seen was trimmed");
+    assert_eq!(
+        whole.expect("connected").await.data["resumed"],
+        true,
+        "only what it has seen was trimmed"
+    );
     assert_eq!(numbers(&mut whole, 3).await, [1, 2, 3]);
     publish(&server, 4, 1).await;
-    expect_reset(&server, &cursor, "trimmed", json!(cursor.replace("-1", "-3"))).await;
+    expect_reset(
+        &server,
+        &cursor,
+        "trimmed",
+        json!(cursor.replace("-1", "-3")),
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -46,14 +61,27 @@ async fn a_cursor_ahead_of_the_log_is_reset() {
     let server = start().await;
     let oldest = server.notify("0").await;
     expect_reset(&server, &oldest.replace("-1", "-2"), "ahead", json!(oldest)).await;
-    expect_reset(&server, &oldest.replace("-1", "-18446744073709551615"), "ahead", json!(oldest)).await;
+    expect_reset(
+        &server,
+        &oldest.replace("-1", "-18446744073709551615"),
+        "ahead",
+        json!(oldest),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_text_that_is_not_an_id_is_reset_as_malformed() {
     let server = start().await;
     let oldest = server.notify("0").await;
-    for cursor in ["17", "evt_1795473015155_k6dox6t2v", "null", "undefined", "-1", "EARLIEST"] {
+    for cursor in [
+        "17",
+        "evt_1795473015155_k6dox6t2v",
+        "null",
+        "undefined",
+        "-1",
+        "EARLIEST",
+    ] {
         expect_reset(&server, cursor, "malformed", json!(oldest)).await;
     }
 }
@@ -85,9 +113,15 @@ async fn a_quiet_topic_is_not_reset_because_a_busy_one_was_trimmed() {
     publish(&server, 0, 100).await;
     for path in ["/chat/room/r/stream", "/realtime/stream?entities=order"] {
         let mut stream = server.resumed(path, ADMIN, &cursor).await;
-        assert_eq!(stream.expect("connected").await.data["resumed"], true, "{path}");
+        assert_eq!(
+            stream.expect("connected").await.data["resumed"],
+            true,
+            "{path}"
+        );
     }
-    server.post("/chat/message", json!({"roomId": "r", "message": "hi"})).await;
+    server
+        .post("/chat/message", json!({"roomId": "r", "message": "hi"}))
+        .await;
     let mut stream = server.resumed("/chat/room/r/stream", ADMIN, &cursor).await;
     assert_eq!(stream.expect("connected").await.data["resumed"], true);
     assert_eq!(stream.expect("chat-message").await.data["message"], "hi");
@@ -101,7 +135,12 @@ async fn a_status_stream_is_not_reset_by_what_was_superseded() {
     let server = start_with(&[("JOURNAL_MAX_EVENTS", "2")]).await;
     let cursor = server.head().await;
     for status in ["online", "offline", "degraded", "maintenance"] {
-        server.post("/system/status/update", json!({"service": "db", "status": status})).await;
+        server
+            .post(
+                "/system/status/update",
+                json!({"service": "db", "status": status}),
+            )
+            .await;
     }
     let mut stream = server.resumed("/system/status/stream", "", &cursor).await;
     assert_eq!(stream.expect("connected").await.data["resumed"], true);
@@ -133,14 +172,21 @@ async fn a_slow_reader_whose_events_are_trimmed_is_reset_and_continues() {
         seen.push(position(&event.last_id));
     };
     let first = position(&connected) + 1;
-    assert!((first..).zip(&seen).all(|(expected, got)| expected == *got), "{seen:?}");
+    assert!(
+        (first..).zip(&seen).all(|(expected, got)| expected == *got),
+        "{seen:?}"
+    );
     assert_eq!(reset.data["reason"], "trimmed");
     assert_eq!(reset.data["resumedFrom"], json!(reset.last_id));
     assert_eq!(position(&reset.last_id), EVENTS as u64, "the head");
     let oldest = reset.data["oldest"].as_str().unwrap();
     assert_eq!(position(oldest), EVENTS as u64 - 7);
     let last = seen.last().copied().unwrap_or_else(|| position(&connected));
-    assert_eq!(position(reset.data["requested"].as_str().unwrap()), last, "the last one that was sent");
+    assert_eq!(
+        position(reset.data["requested"].as_str().unwrap()),
+        last,
+        "the last one that was sent"
+    );
     let new = server.notify("new").await;
     assert_eq!(stream.block("notification").await.id, Some(new));
 }

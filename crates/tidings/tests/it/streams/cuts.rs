@@ -34,7 +34,11 @@ fn seen_by(parser: Parser, cursor: &str, bytes: &[u8]) -> Seen {
     let text = String::from_utf8_lossy(bytes);
     let (mut last_id, mut had, mut data) = (cursor.to_owned(), BTreeSet::new(), String::new());
     let mut show = |data: &mut String| {
-        had.extend(serde_json::from_str(&std::mem::take(data)).ok().and_then(|data: Value| name(&data)));
+        had.extend(
+            serde_json::from_str(&std::mem::take(data))
+                .ok()
+                .and_then(|data: Value| name(&data)),
+        );
     };
     for line in text.split_inclusive('\n') {
         let whole = line.ends_with('\n');
@@ -66,7 +70,12 @@ fn name(data: &Value) -> Option<String> {
 
 /// Returns what a client that resumes with `last_id` is sent, up to the marker; `None` if it is
 /// told that something is missing.
-async fn sent_again(server: &TestServer, path: &str, last_id: &str, marker: &str) -> Option<BTreeSet<String>> {
+async fn sent_again(
+    server: &TestServer,
+    path: &str,
+    last_id: &str,
+    marker: &str,
+) -> Option<BTreeSet<String>> {
     let mut stream = server.resumed(path, "", last_id).await;
     if stream.expect("connected").await.data["resumed"] != true {
         return None;
@@ -85,7 +94,14 @@ async fn sent_again(server: &TestServer, path: &str, last_id: &str, marker: &str
 }
 
 /// Cuts what a stream sent after each byte, and has a client that read up to there resume.
-async fn nothing_is_lost(server: &TestServer, path: &str, cursor: &str, body: &[u8], expected: &[&str], marker: &str) {
+async fn nothing_is_lost(
+    server: &TestServer,
+    path: &str,
+    cursor: &str,
+    body: &[u8],
+    expected: &[&str],
+    marker: &str,
+) {
     let mut known = HashMap::new();
     for parser in [Parser::EveryLine, Parser::WholeLines] {
         for cut in 0..=body.len() {
@@ -94,18 +110,28 @@ async fn nothing_is_lost(server: &TestServer, path: &str, cursor: &str, body: &[
             // block of its event.
             let between = |text: &[u8]| {
                 text.ends_with(b"\n")
-                    && text.rsplit(|byte| *byte == b'\n').nth(1).is_some_and(|line| line.starts_with(b"id"))
+                    && text
+                        .rsplit(|byte| *byte == b'\n')
+                        .nth(1)
+                        .is_some_and(|line| line.starts_with(b"id"))
             };
             if parser == Parser::WholeLines && between(read) {
                 continue;
             }
             let Seen { last_id, had } = seen_by(parser, cursor, read);
             if !known.contains_key(&last_id) {
-                known.insert(last_id.clone(), sent_again(server, path, &last_id, marker).await);
+                known.insert(
+                    last_id.clone(),
+                    sent_again(server, path, &last_id, marker).await,
+                );
             }
-            let Some(again) = &known[&last_id] else { continue };
-            let lost: Vec<_> =
-                expected.iter().filter(|name| !had.contains(**name) && !again.contains(**name)).collect();
+            let Some(again) = &known[&last_id] else {
+                continue;
+            };
+            let lost: Vec<_> = expected
+                .iter()
+                .filter(|name| !had.contains(**name) && !again.contains(**name))
+                .collect();
             assert!(
                 lost.is_empty(),
                 "{parser:?} came back after {last_id:?}, and {lost:?} is lost, of:\n{}",
@@ -135,10 +161,17 @@ async fn a_cut_at_any_byte_loses_no_event_of_a_stream_live_replayed_or_reset() {
     let mut replayed = server.resumed(PATH, "", &cursor).await;
     let mut earliest = server.resumed(PATH, "", "earliest").await;
     for stream in [&mut live, &mut reset, &mut replayed, &mut earliest] {
-        stream.read_until(|text| text.contains("three") && text.ends_with("\n\n")).await;
+        stream
+            .read_until(|text| text.contains("three") && text.ends_with("\n\n"))
+            .await;
     }
     server.notify("marker").await;
-    for (cursor, stream) in [("", &live), (&foreign, &reset), (&cursor, &replayed), ("earliest", &earliest)] {
+    for (cursor, stream) in [
+        ("", &live),
+        (&foreign, &reset),
+        (&cursor, &replayed),
+        ("earliest", &earliest),
+    ] {
         nothing_is_lost(&server, PATH, cursor, &stream.body, &expected, "marker").await;
     }
 }
@@ -148,7 +181,12 @@ async fn a_cut_at_any_byte_loses_no_status_of_a_snapshot() {
     const PATH: &str = "/system/status/stream";
     let server = start().await;
     let update = async |service: &str, status: &str| {
-        let answer = server.post("/system/status/update", json!({"service": service, "status": status})).await;
+        let answer = server
+            .post(
+                "/system/status/update",
+                json!({"service": service, "status": status}),
+            )
+            .await;
         answer.json()["eventId"].as_str().unwrap().to_owned()
     };
     for service in ["db", "web", "mail"] {
@@ -157,7 +195,9 @@ async fn a_cut_at_any_byte_loses_no_status_of_a_snapshot() {
     let mut stream = server.stream(PATH, ADMIN).await;
     stream.read_until(|text| text.contains("synced")).await;
     update("web", "offline").await;
-    stream.read_until(|text| text.contains("offline") && text.ends_with("\n\n")).await;
+    stream
+        .read_until(|text| text.contains("offline") && text.ends_with("\n\n"))
+        .await;
     update("marker", "online").await;
     let expected = ["db online", "web offline", "mail online"];
     nothing_is_lost(&server, PATH, "", &stream.body, &expected, "marker online").await;
@@ -168,7 +208,9 @@ async fn the_id_is_the_last_line_of_an_event() {
     let server = start().await;
     let mut chat = server.connected("/chat/room/r/stream", ADMIN).await;
     let mut heartbeat = server.connected("/system/heartbeat", "").await;
-    server.post("/chat/message", json!({"roomId": "r", "message": "id: 1"})).await;
+    server
+        .post("/chat/message", json!({"roomId": "r", "message": "id: 1"}))
+        .await;
     server.post("/chat/room/r/join", Value::Null).await;
     chat.take("chat-message", 2).await;
     heartbeat.expect("heartbeat").await;

@@ -8,18 +8,26 @@ use crate::support::{ADMIN, Stream, TestServer, demo, start};
 async fn notify_user(server: &TestServer, user: &str, title: &str) {
     let user: String = form_urlencoded::byte_serialize(user.as_bytes()).collect();
     let path = format!("/notifications/send?targetUserId={user}");
-    server.post(&path, json!({"title": title, "message": "m"})).await;
+    server
+        .post(&path, json!({"title": title, "message": "m"}))
+        .await;
 }
 
 /// Publishes an update to all users, or to one.
 async fn update(server: &TestServer, user: Option<&str>, entity: &str, what: &str) {
-    let target = user.map(|user| format!("?targetUserId={user}")).unwrap_or_default();
+    let target = user
+        .map(|user| format!("?targetUserId={user}"))
+        .unwrap_or_default();
     let body = json!({"entity": entity, "action": "update", "data": what});
-    server.post(&format!("/realtime/update{target}"), body).await;
+    server
+        .post(&format!("/realtime/update{target}"), body)
+        .await;
 }
 
 async fn say(server: &TestServer, room: &str, message: &str) {
-    server.post("/chat/message", json!({"roomId": room, "message": message})).await;
+    server
+        .post("/chat/message", json!({"roomId": room, "message": message}))
+        .await;
 }
 
 /// Checks that the next event is named `event` and has `what` in `field`. Events come in order, so
@@ -59,8 +67,10 @@ async fn a_notification_to_all_reaches_everybody_with_the_same_id() {
 async fn a_targeted_notification_reaches_every_notifications_stream_of_that_user_and_no_other() {
     let server = start().await;
     let (ann, bob) = (demo("ann", "user"), demo("bob", "user"));
-    let mut anns =
-        [server.connected("/notifications/stream", &ann).await, server.connected("/notifications/stream", &ann).await];
+    let mut anns = [
+        server.connected("/notifications/stream", &ann).await,
+        server.connected("/notifications/stream", &ann).await,
+    ];
     let mut others = [
         server.connected("/notifications/stream", &bob).await,
         server.connected("/notifications/stream", ADMIN).await,
@@ -75,7 +85,12 @@ async fn a_targeted_notification_reaches_every_notifications_stream_of_that_user
     server.notify("for all").await;
     update(&server, None, "order", "u").await;
     say(&server, "r", "c").await;
-    server.post("/system/status/update", json!({"service": "db", "status": "online"})).await;
+    server
+        .post(
+            "/system/status/update",
+            json!({"service": "db", "status": "online"}),
+        )
+        .await;
 
     for stream in &mut anns {
         next_title(stream, "for ann").await;
@@ -93,8 +108,14 @@ async fn a_targeted_notification_reaches_every_notifications_stream_of_that_user
 async fn a_targeted_update_reaches_every_realtime_stream_of_that_user_and_no_other() {
     let server = start().await;
     let (ann, bob) = (demo("ann", "user"), demo("bob", "user"));
-    let mut anns = [server.connected("/realtime/stream", &ann).await, server.connected("/realtime/stream", &ann).await];
-    let mut others = [server.connected("/realtime/stream", &bob).await, server.connected("/realtime/stream", "").await];
+    let mut anns = [
+        server.connected("/realtime/stream", &ann).await,
+        server.connected("/realtime/stream", &ann).await,
+    ];
+    let mut others = [
+        server.connected("/realtime/stream", &bob).await,
+        server.connected("/realtime/stream", "").await,
+    ];
     let mut notifications = server.connected("/notifications/stream", &ann).await;
     update(&server, Some("ann"), "order", "for ann").await;
     update(&server, None, "order", "for all").await;
@@ -113,8 +134,12 @@ async fn a_targeted_update_reaches_every_realtime_stream_of_that_user_and_no_oth
 async fn an_entity_filter_lets_through_its_entities_and_the_users_own_of_them() {
     let server = start().await;
     let ann = demo("ann", "user");
-    let mut anns = server.connected("/realtime/stream?entities=order,%20user%20,order", &ann).await;
-    let mut anonymous = server.connected("/realtime/stream?entities=order,user", "").await;
+    let mut anns = server
+        .connected("/realtime/stream?entities=order,%20user%20,order", &ann)
+        .await;
+    let mut anonymous = server
+        .connected("/realtime/stream?entities=order,user", "")
+        .await;
     let mut unfiltered = server.connected("/realtime/stream?entities=", &ann).await;
     for (target, entity, what) in [
         (None, "item", "item to all"),
@@ -134,9 +159,15 @@ async fn an_entity_filter_lets_through_its_entities_and_the_users_own_of_them() 
     for what in ["user to all", "order to all"] {
         next_update(&mut anonymous, what).await;
     }
-    for what in
-        ["item to all", "item to ann", "order to ann", "another name", "yet another", "user to all", "order to all"]
-    {
+    for what in [
+        "item to all",
+        "item to ann",
+        "order to ann",
+        "another name",
+        "yet another",
+        "user to all",
+        "order to all",
+    ] {
         next_update(&mut unfiltered, what).await;
     }
 }
@@ -145,12 +176,26 @@ async fn an_entity_filter_lets_through_its_entities_and_the_users_own_of_them() 
 async fn an_entity_call_reaches_the_entitys_stream_and_the_aggregate_once_each() {
     let server = start().await;
     let mut all = server.connected("/realtime/stream", ADMIN).await;
-    let mut orders = server.connected("/realtime/stream?entities=order", ADMIN).await;
-    for (call, action) in [("create", "create"), ("update", "update"), ("delete", "delete")] {
-        server.post(&format!("/realtime/entity/order/{call}"), json!({"id": call})).await;
+    let mut orders = server
+        .connected("/realtime/stream?entities=order", ADMIN)
+        .await;
+    for (call, action) in [
+        ("create", "create"),
+        ("update", "update"),
+        ("delete", "delete"),
+    ] {
+        server
+            .post(
+                &format!("/realtime/entity/order/{call}"),
+                json!({"id": call}),
+            )
+            .await;
         for stream in [&mut all, &mut orders] {
             let event = next_says(stream, "realtime-update", "action", action).await;
-            assert_eq!((&event.data["data"]["id"], &event.data["userId"]), (&json!(call), &json!("test123")));
+            assert_eq!(
+                (&event.data["data"]["id"], &event.data["userId"]),
+                (&json!(call), &json!("test123"))
+            );
         }
     }
 }
@@ -173,7 +218,11 @@ async fn the_chat_stream_shows_every_room_and_the_stream_of_a_room_only_its_own(
         ids.push(next_message(&mut every, what).await.last_id);
     }
     for stream in [&mut by_path, &mut by_query, &mut by_alias, &mut by_both] {
-        assert_eq!(next_message(stream, "2").await.last_id, ids[1], "one event has one id everywhere");
+        assert_eq!(
+            next_message(stream, "2").await.last_id,
+            ids[1],
+            "one event has one id everywhere"
+        );
         assert_eq!(next_message(stream, "4").await.last_id, ids[3]);
     }
 }
@@ -187,20 +236,45 @@ async fn typing_has_no_id_and_is_never_replayed() {
     say(&server, "r", "before").await;
     let before = next_message(&mut room, "before").await.last_id;
     next_message(&mut every, "before").await;
-    assert_eq!(server.call("POST", "/chat/room/r/typing", &demo("ann", "user"), json!(null)).await.status, 200);
+    assert_eq!(
+        server
+            .call(
+                "POST",
+                "/chat/room/r/typing",
+                &demo("ann", "user"),
+                json!(null)
+            )
+            .await
+            .status,
+        200
+    );
     for stream in [&mut room, &mut every] {
         let block = stream.block("typing").await;
         assert_eq!((block.id, block.retry), (None, None));
         let data: Value = serde_json::from_str(&block.data).unwrap();
-        let keys: Vec<_> = data.as_object().unwrap().keys().map(String::as_str).collect();
+        let keys: Vec<_> = data
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
         assert_eq!(keys, ["roomId", "userId", "username", "timestamp"]);
-        assert_eq!((&data["roomId"], &data["userId"]), (&json!("r"), &json!("ann")));
+        assert_eq!(
+            (&data["roomId"], &data["userId"]),
+            (&json!("r"), &json!("ann"))
+        );
     }
     say(&server, "s", "nobody types here").await;
     next_message(&mut other, "nobody types here").await;
 
     say(&server, "r", "missed").await;
-    assert_eq!(server.call("POST", "/chat/room/r/typing", ADMIN, json!(null)).await.status, 200);
+    assert_eq!(
+        server
+            .call("POST", "/chat/room/r/typing", ADMIN, json!(null))
+            .await
+            .status,
+        200
+    );
     room.expect("chat-message").await;
     room.expect("typing").await;
     let mut back = server.resumed("/chat/room/r/stream", ADMIN, &before).await;
@@ -214,11 +288,27 @@ async fn typing_has_no_id_and_is_never_replayed() {
 async fn a_user_id_may_contain_any_character_and_is_never_a_pattern() {
     let server = start().await;
     let odd = "a/b *%é";
-    let mut own = server.connected("/notifications/stream", &demo(odd, "user")).await;
-    let mut realtime = server.connected("/realtime/stream?entities=order", &demo(odd, "user")).await;
+    let mut own = server
+        .connected("/notifications/stream", &demo(odd, "user"))
+        .await;
+    let mut realtime = server
+        .connected("/realtime/stream?entities=order", &demo(odd, "user"))
+        .await;
     let mut others = Vec::new();
-    for user in ["a", "b", "*", "**", "a/b", "a%2Fb%20%2A%25%C3%A9", "a/b *%è"] {
-        others.push(server.connected("/notifications/stream", &demo(user, "user")).await);
+    for user in [
+        "a",
+        "b",
+        "*",
+        "**",
+        "a/b",
+        "a%2Fb%20%2A%25%C3%A9",
+        "a/b *%è",
+    ] {
+        others.push(
+            server
+                .connected("/notifications/stream", &demo(user, "user"))
+                .await,
+        );
     }
     notify_user(&server, odd, "odd").await;
     notify_user(&server, "**", "stars").await;
@@ -235,9 +325,27 @@ async fn a_user_id_may_contain_any_character_and_is_never_a_pattern() {
     server.post("/realtime/update", body).await;
     next_update(&mut realtime, "odd").await;
 
-    let listed = server.call("GET", "/system/connections?userId=a%2Fb%20*%25%C3%A9", ADMIN, json!(null)).await.json();
-    let topics: Vec<_> =
-        listed["connections"].as_array().unwrap().iter().map(|one| one["topics"].to_string()).collect();
-    assert_eq!(topics[0], r#"["notifications","notifications/user/a%2Fb%20%2A%25%C3%A9"]"#);
-    assert_eq!(topics[1], r#"["realtime/entity/order","realtime/user/a%2Fb%20%2A%25%C3%A9/entity/order"]"#);
+    let listed = server
+        .call(
+            "GET",
+            "/system/connections?userId=a%2Fb%20*%25%C3%A9",
+            ADMIN,
+            json!(null),
+        )
+        .await
+        .json();
+    let topics: Vec<_> = listed["connections"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["topics"].to_string())
+        .collect();
+    assert_eq!(
+        topics[0],
+        r#"["notifications","notifications/user/a%2Fb%20%2A%25%C3%A9"]"#
+    );
+    assert_eq!(
+        topics[1],
+        r#"["realtime/entity/order","realtime/user/a%2Fb%20%2A%25%C3%A9/entity/order"]"#
+    );
 }

@@ -17,7 +17,10 @@ async fn every_stream_gets_a_heartbeat_without_an_id_at_each_interval() {
         let opened = Instant::now();
         let mut stream = server.stream(kind.path, ADMIN).await;
         streams.spawn(async move {
-            assert_eq!(stream.expect("connected").await.data["heartbeatInterval"], 200);
+            assert_eq!(
+                stream.expect("connected").await.data["heartbeatInterval"],
+                200
+            );
             if kind.path == "/system/heartbeat" {
                 stream.expect("heartbeat").await; // the heartbeat that comes at once
             }
@@ -29,10 +32,19 @@ async fn every_stream_gets_a_heartbeat_without_an_id_at_each_interval() {
                 assert_eq!((block.id, block.retry), (None, None));
                 let data: serde_json::Value = serde_json::from_str(&block.data).unwrap();
                 assert_eq!(data.as_object().unwrap().len(), 1);
-                assert!(data["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
+                assert!(
+                    data["timestamp"]
+                        .as_str()
+                        .unwrap()
+                        .parse::<jiff::Timestamp>()
+                        .is_ok()
+                );
                 // The first heartbeat comes up to a fifth early, so that streams that opened
                 // together do not have their heartbeats together.
-                assert!(opened.elapsed() >= Duration::from_millis(nth * 200 - 40), "too early");
+                assert!(
+                    opened.elapsed() >= Duration::from_millis(nth * 200 - 40),
+                    "too early"
+                );
             }
         });
     }
@@ -74,7 +86,9 @@ async fn a_heartbeat_does_not_move_the_clients_last_id() {
     let mut stream = server.stream("/notifications/stream", "").await;
     stream.expect("connected").await;
     let id = server.notify("one").await;
-    stream.read_until(|text| text.matches("event: heartbeat\n").count() > 2).await;
+    stream
+        .read_until(|text| text.matches("event: heartbeat\n").count() > 2)
+        .await;
     loop {
         let event = stream.next().await;
         if event.event == "notification" {
@@ -86,7 +100,11 @@ async fn a_heartbeat_does_not_move_the_clients_last_id() {
 
 #[tokio::test]
 async fn in_comment_style_a_silent_stream_gets_a_comment_of_two_bytes() {
-    let server = start_with(&[("HEARTBEAT_INTERVAL", "200ms"), ("HEARTBEAT_STYLE", "comment")]).await;
+    let server = start_with(&[
+        ("HEARTBEAT_INTERVAL", "200ms"),
+        ("HEARTBEAT_STYLE", "comment"),
+    ])
+    .await;
     let mut streams = JoinSet::new();
     for kind in KINDS.iter().filter(|kind| kind.path != "/system/heartbeat") {
         let mut stream = server.stream(kind.path, ADMIN).await;
@@ -144,7 +162,11 @@ async fn in_comment_style_a_stream_with_events_gets_no_heartbeats() {
 
 #[tokio::test]
 async fn in_comment_style_the_heartbeat_stream_still_sends_the_event() {
-    let server = start_with(&[("HEARTBEAT_INTERVAL", "200ms"), ("HEARTBEAT_STYLE", "comment")]).await;
+    let server = start_with(&[
+        ("HEARTBEAT_INTERVAL", "200ms"),
+        ("HEARTBEAT_STYLE", "comment"),
+    ])
+    .await;
     let mut stream = server.stream("/system/heartbeat", "").await;
     let connected = stream.expect("connected").await;
     assert_eq!(connected.data["subscriptions"], json!(["heartbeat"]));

@@ -19,7 +19,9 @@ struct Stream {
 
 async fn connect(server: &TestServer) -> SendRequest<Empty<Bytes>> {
     let socket = TcpStream::connect(server.address).await.unwrap();
-    let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(socket)).await.unwrap();
+    let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(socket))
+        .await
+        .unwrap();
     tokio::spawn(connection);
     sender
 }
@@ -32,12 +34,25 @@ fn request(server: &TestServer, path: &str, token: &str) -> http::Request<Empty<
         .unwrap()
 }
 
-async fn open(server: &TestServer, sender: &mut SendRequest<Empty<Bytes>>, path: &str, token: &str) -> Stream {
-    let response = in_time(sender.send_request(request(server, path, token))).await.unwrap();
-    assert_eq!((response.status().as_u16(), response.version()), (200, http::Version::HTTP_2));
+async fn open(
+    server: &TestServer,
+    sender: &mut SendRequest<Empty<Bytes>>,
+    path: &str,
+    token: &str,
+) -> Stream {
+    let response = in_time(sender.send_request(request(server, path, token)))
+        .await
+        .unwrap();
+    assert_eq!(
+        (response.status().as_u16(), response.version()),
+        (200, http::Version::HTTP_2)
+    );
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     assert!(!response.headers().contains_key("transfer-encoding"));
-    let mut stream = Stream { body: response.into_body(), text: String::new() };
+    let mut stream = Stream {
+        body: response.into_body(),
+        text: String::new(),
+    };
     stream.until("connected").await;
     stream
 }
@@ -47,11 +62,20 @@ impl Stream {
     async fn until(&mut self, name: &str) -> Block {
         in_time(async {
             loop {
-                if let Some(last) = Block::all(&self.text).pop().filter(|last| last.event == name) {
+                if let Some(last) = Block::all(&self.text)
+                    .pop()
+                    .filter(|last| last.event == name)
+                {
                     return last;
                 }
-                let frame = self.body.frame().await.expect("not yet the end").expect("not yet reset");
-                self.text.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
+                let frame = self
+                    .body
+                    .frame()
+                    .await
+                    .expect("not yet the end")
+                    .expect("not yet reset");
+                self.text
+                    .push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
             }
         })
         .await
@@ -64,7 +88,11 @@ impl Stream {
                 None => return false,
                 Some(Err(_)) => return true,
                 // An empty frame may carry the flag that it is the last.
-                Some(Ok(frame)) => assert_eq!(frame.data_ref().unwrap(), "", "something came after the end"),
+                Some(Ok(frame)) => assert_eq!(
+                    frame.data_ref().unwrap(),
+                    "",
+                    "something came after the end"
+                ),
             }
         }
     }
@@ -78,7 +106,10 @@ async fn one_connection_carries_many_streams_and_calls() {
     for _ in 0..50 {
         streams.push(open(&server, &mut sender, "/notifications/stream", ADMIN).await);
     }
-    assert_eq!(server.get("/system/stats").await.json()["totalConnections"], 50);
+    assert_eq!(
+        server.get("/system/stats").await.json()["totalConnections"],
+        50
+    );
     let id = server.notify("to all").await;
     for stream in &mut streams {
         assert_eq!(stream.until("notification").await.id.as_ref(), Some(&id));
@@ -91,15 +122,41 @@ async fn one_connection_carries_many_streams_and_calls() {
 async fn a_stream_to_be_resumed_is_reset_after_its_ending_and_the_others_continue() {
     let server = start().await;
     let mut sender = connect(&server).await;
-    let mut anns = open(&server, &mut sender, "/notifications/stream", &demo("ann", "user")).await;
-    let mut bobs = open(&server, &mut sender, "/notifications/stream", &demo("bob", "user")).await;
-    let ended = server.call("DELETE", "/system/users/ann/connections", ADMIN, json!(null)).await.json();
+    let mut anns = open(
+        &server,
+        &mut sender,
+        "/notifications/stream",
+        &demo("ann", "user"),
+    )
+    .await;
+    let mut bobs = open(
+        &server,
+        &mut sender,
+        "/notifications/stream",
+        &demo("bob", "user"),
+    )
+    .await;
+    let ended = server
+        .call(
+            "DELETE",
+            "/system/users/ann/connections",
+            ADMIN,
+            json!(null),
+        )
+        .await
+        .json();
     assert_eq!(ended["ended"], 1);
     assert!(anns.until("revoked").await.retry.is_some());
     assert!(anns.is_reset().await);
     server.notify("still here").await;
     bobs.until("notification").await;
-    open(&server, &mut sender, "/notifications/stream", &demo("ann", "user")).await;
+    open(
+        &server,
+        &mut sender,
+        "/notifications/stream",
+        &demo("ann", "user"),
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -138,16 +195,28 @@ async fn unread(server: &TestServer) -> (Stream, tokio::task::JoinHandle<hyper::
     narrow.initial_stream_window_size(16 << 10);
     let (mut sender, connection) = narrow.handshake(TokioIo::new(socket)).await.unwrap();
     let connection = tokio::spawn(connection);
-    (open(server, &mut sender, "/notifications/stream", ADMIN).await, connection)
+    (
+        open(server, &mut sender, "/notifications/stream", ADMIN).await,
+        connection,
+    )
 }
 
 #[tokio::test]
 async fn a_stream_whose_window_stays_closed_is_killed_with_its_connection() {
-    let settings = [("WRITE_TIMEOUT", "1s"), ("HEARTBEAT_INTERVAL", "1s"), ("MAX_LAG_BYTES", "2MiB")];
+    let settings = [
+        ("WRITE_TIMEOUT", "1s"),
+        ("HEARTBEAT_INTERVAL", "1s"),
+        ("MAX_LAG_BYTES", "2MiB"),
+    ];
     let server = crate::support::start_with(&settings).await;
     let (unread, connection) = unread(&server).await;
     for _ in 0..4 {
-        server.post("/notifications/send", json!({"title": "T", "message": "x".repeat(10_000)})).await;
+        server
+            .post(
+                "/notifications/send",
+                json!({"title": "T", "message": "x".repeat(10_000)}),
+            )
+            .await;
     }
     server.until_nobody_is_left().await;
     let _ = in_time(connection).await.unwrap(); // the connection ends, with or without an error
@@ -157,12 +226,26 @@ async fn a_stream_whose_window_stays_closed_is_killed_with_its_connection() {
 #[tokio::test]
 async fn an_ending_does_not_wait_for_a_closed_window() {
     // The write timeout is longer than a test waits, so the stream does not end because of it.
-    let server = crate::support::start_with(&[("MAX_LAG_BYTES", "2MiB"), ("WRITE_TIMEOUT", "1h")]).await;
+    let server =
+        crate::support::start_with(&[("MAX_LAG_BYTES", "2MiB"), ("WRITE_TIMEOUT", "1h")]).await;
     let (_unread, connection) = unread(&server).await;
     for _ in 0..4 {
-        server.post("/notifications/send", json!({"title": "T", "message": "x".repeat(10_000)})).await;
+        server
+            .post(
+                "/notifications/send",
+                json!({"title": "T", "message": "x".repeat(10_000)}),
+            )
+            .await;
     }
-    let ended = server.call("DELETE", "/system/users/test123/connections", ADMIN, json!(null)).await.json();
+    let ended = server
+        .call(
+            "DELETE",
+            "/system/users/test123/connections",
+            ADMIN,
+            json!(null),
+        )
+        .await
+        .json();
     assert_eq!(ended["ended"], 1);
     server.until_nobody_is_left().await;
     let _ = in_time(connection).await.unwrap(); // the connection ends with its stream
@@ -174,8 +257,14 @@ async fn a_refused_stream_gets_busy_and_a_reset_and_the_connection_stays() {
     let mut sender = connect(&server).await;
     let mut first = open(&server, &mut sender, "/notifications/stream", ADMIN).await;
     let request = request(&server, "/notifications/stream", ADMIN);
-    let body = in_time(sender.send_request(request)).await.unwrap().into_body();
-    let mut refused = Stream { body, text: String::new() };
+    let body = in_time(sender.send_request(request))
+        .await
+        .unwrap()
+        .into_body();
+    let mut refused = Stream {
+        body,
+        text: String::new(),
+    };
     assert!(refused.until("busy").await.retry.is_some());
     assert!(refused.is_reset().await);
     server.notify("to the first").await;

@@ -31,7 +31,10 @@ impl Place {
 
     /// A place without the setting for the log, which is then where it is by default.
     pub(crate) fn bare() -> Self {
-        Self { directory: tempfile::tempdir().unwrap(), environment: Vec::new() }
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            environment: Vec::new(),
+        }
     }
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
@@ -52,7 +55,11 @@ impl Place {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
         let environment = self.environment.iter().map(|(name, value)| (name, value));
-        command.args(arguments).env_clear().envs(environment).current_dir(self.directory.path());
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(environment)
+            .current_dir(self.directory.path());
         command.stdin(Stdio::null());
         command
     }
@@ -83,7 +90,11 @@ impl Place {
     #[track_caller]
     pub(crate) fn settings(&self, arguments: &[&str]) -> String {
         let output = self.run(&[&["config"], arguments].concat());
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 
@@ -112,9 +123,21 @@ impl Place {
         let script = format!(r#"ulimit -n {descriptors} && exec "$0" "$@""#);
         let inner = self.command(&[]);
         let mut command = Command::new("sh");
-        command.args(["-c", &script]).arg(inner.get_program()).env_clear();
-        command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        let output = command.env("PORT", "0").current_dir(self.directory.path()).stdin(Stdio::null()).output().unwrap();
+        command
+            .args(["-c", &script])
+            .arg(inner.get_program())
+            .env_clear();
+        command.envs(
+            inner
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        let output = command
+            .env("PORT", "0")
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
         assert!(!output.status.success(), "it started");
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(said.lines().count(), 1, "{said}");
@@ -125,9 +148,18 @@ impl Place {
         let inner = self.command(arguments);
         let mut command = Command::new("sh");
         command.args(["-c", &format!(r#"{first} && exec "$0" "$@""#)]);
-        command.arg(inner.get_program()).args(inner.get_args()).env_clear();
-        command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        command.current_dir(self.directory.path()).stdin(Stdio::null());
+        command
+            .arg(inner.get_program())
+            .args(inner.get_args())
+            .env_clear();
+        command.envs(
+            inner
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        command
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null());
         self.start_by(command)
     }
 
@@ -145,8 +177,12 @@ impl Place {
             assert!(stderr.read_line(&mut head).unwrap() > 0, "it ended: {head}");
             let line = head[start..].trim();
             if let Some(listed) = line.strip_prefix("listening") {
-                let urls = listed.split_whitespace().map(|url| url.trim_start_matches("http://"));
-                addresses = urls.map(|url| url.split('/').next().unwrap().parse().unwrap()).collect();
+                let urls = listed
+                    .split_whitespace()
+                    .map(|url| url.trim_start_matches("http://"));
+                addresses = urls
+                    .map(|url| url.split('/').next().unwrap().parse().unwrap())
+                    .collect();
             } else if line.is_empty() && !addresses.is_empty() {
                 break;
             }
@@ -157,11 +193,18 @@ impl Place {
             move || {
                 let mut bytes = [0; 4096];
                 while let Ok(length @ 1..) = stderr.read(&mut bytes) {
-                    said.lock().push_str(&String::from_utf8_lossy(&bytes[..length]));
+                    said.lock()
+                        .push_str(&String::from_utf8_lossy(&bytes[..length]));
                 }
             }
         });
-        Process { child, _directory: self.directory, addresses, said, reading: Some(reading) }
+        Process {
+            child,
+            _directory: self.directory,
+            addresses,
+            said,
+            reading: Some(reading),
+        }
     }
 }
 
@@ -180,14 +223,23 @@ impl Process {
     #[cfg(target_os = "linux")]
     pub(crate) fn limit_descriptors(&self, most: u64) {
         use rustix::process::{Pid, Resource, Rlimit, prlimit};
-        let limit = Rlimit { current: Some(most), maximum: Some(most) };
+        let limit = Rlimit {
+            current: Some(most),
+            maximum: Some(most),
+        };
         prlimit(Some(Pid::from_child(&self.child)), Resource::Nofile, limit).unwrap();
     }
 
     /// Sends it a signal (`TERM`, `INT`).
     pub(crate) fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        assert!(
+            Command::new("sh")
+                .args(["-c", &kill])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// Waits until it ends by itself, and returns its status.

@@ -32,13 +32,19 @@ impl SetClock {
     }
 
     pub(crate) fn advance(&self, by: Duration) {
-        self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+        self.0
+            .fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 }
 
 /// The names of the fields of a JSON object, in the order of the text.
 pub(crate) fn names(object: &Value) -> Vec<&str> {
-    object.as_object().expect("an object").keys().map(String::as_str).collect()
+    object
+        .as_object()
+        .expect("an object")
+        .keys()
+        .map(String::as_str)
+        .collect()
 }
 
 /// Fails unless the id has the form that existing front ends know: `prefix_<milliseconds>_<nine
@@ -46,16 +52,26 @@ pub(crate) fn names(object: &Value) -> Vec<&str> {
 #[track_caller]
 pub(crate) fn assert_minted(id: &Value, prefix: &str) {
     let parts: Vec<_> = id.as_str().expect("an id is text").split('_').collect();
-    let [head, time, random] = parts.as_slice() else { panic!("{id} is no minted id") };
+    let [head, time, random] = parts.as_slice() else {
+        panic!("{id} is no minted id")
+    };
     assert_eq!(*head, prefix);
-    assert!(time.len() == 13 && time.bytes().all(|b| b.is_ascii_digit()), "{id}");
-    assert!(random.len() == 9 && random.bytes().all(|b| b.is_ascii_alphanumeric()), "{id}");
+    assert!(
+        time.len() == 13 && time.bytes().all(|b| b.is_ascii_digit()),
+        "{id}"
+    );
+    assert!(
+        random.len() == 9 && random.bytes().all(|b| b.is_ascii_alphanumeric()),
+        "{id}"
+    );
 }
 
 /// The number after the hyphen of an event's id.
 #[track_caller]
 pub(crate) fn position(id: &str) -> u64 {
-    let (_, position) = id.split_once('-').unwrap_or_else(|| panic!("{id:?} is no id of an event"));
+    let (_, position) = id
+        .split_once('-')
+        .unwrap_or_else(|| panic!("{id:?} is no id of an event"));
     position.parse().unwrap()
 }
 
@@ -64,7 +80,12 @@ impl Answer {
     #[track_caller]
     pub(crate) fn assert_refused(&self, status: u16, code: &str) {
         assert_eq!(self.status, status, "{}", self.text());
-        assert_eq!(self.header("content-type"), Some("application/json; charset=utf-8"), "{}", self.text());
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/json; charset=utf-8"),
+            "{}",
+            self.text()
+        );
         let json = self.json();
         let mut expected = vec!["statusCode", "error", "message", "code"];
         if code == "validation_failed" {
@@ -72,9 +93,16 @@ impl Answer {
         }
         assert_eq!(names(&json), expected);
         assert_eq!(json["statusCode"], status);
-        let reason = http::StatusCode::from_u16(status).unwrap().canonical_reason().unwrap();
+        let reason = http::StatusCode::from_u16(status)
+            .unwrap()
+            .canonical_reason()
+            .unwrap();
         assert_eq!(json["error"], reason);
-        assert!(json["message"].as_str().is_some_and(|message| !message.is_empty()));
+        assert!(
+            json["message"]
+                .as_str()
+                .is_some_and(|message| !message.is_empty())
+        );
         assert_eq!(json["code"], code, "{}", self.text());
         if code == "validation_failed" {
             assert!(!self.bad_fields().is_empty(), "{}", self.text());
@@ -95,7 +123,11 @@ impl Answer {
         let details = json["details"].as_array().expect("details").iter();
         let named = details.map(|one| {
             assert_eq!(names(one), ["field", "problem"]);
-            assert!(one["problem"].as_str().is_some_and(|problem| !problem.is_empty()));
+            assert!(
+                one["problem"]
+                    .as_str()
+                    .is_some_and(|problem| !problem.is_empty())
+            );
             one["field"].as_str().unwrap().to_owned()
         });
         named.collect()
@@ -107,7 +139,10 @@ impl TestServer {
     pub(crate) async fn stored(&self) -> u64 {
         // The page of a topic without events reaches to the head of the log.
         let page = self.get("/events?topic=realtime/entity/none").await.json();
-        assert_eq!((&page["end"], page["events"].as_array().map(Vec::len)), (&Value::Bool(true), Some(0)));
+        assert_eq!(
+            (&page["end"], page["events"].as_array().map(Vec::len)),
+            (&Value::Bool(true), Some(0))
+        );
         position(page["next"].as_str().unwrap())
     }
 

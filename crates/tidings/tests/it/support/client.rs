@@ -74,7 +74,10 @@ pub(crate) struct Client {
 }
 
 enum Through {
-    Process { process: Box<Child>, lines: Lines<BufReader<ChildStdout>> },
+    Process {
+        process: Box<Child>,
+        lines: Lines<BufReader<ChildStdout>>,
+    },
     Host(Followed),
 }
 
@@ -92,7 +95,9 @@ impl Library {
         Some(match self {
             Self::Browser => (Host::Chromium, "EventSource"),
             Self::FetchEventSource => (Host::Chromium, "fetch-event-source"),
-            Self::EventSource | Self::EventSourceClient | Self::HttpxSse | Self::Sseclient => return None,
+            Self::EventSource | Self::EventSourceClient | Self::HttpxSse | Self::Sseclient => {
+                return None;
+            }
             Self::R3labs => (Host::Go, "r3labs/sse"),
             Self::Tmaxmax => (Host::Go, "tmaxmax/go-sse"),
             Self::GoEventSource => (Host::Go, "launchdarkly/eventsource"),
@@ -114,19 +119,55 @@ impl Library {
     }
 
     /// Follows `url` and reports the events named `events`. The token and the last id may be empty.
-    pub(crate) fn follow(self, url: &str, events: &str, token: &str, last_event_id: &str) -> Client {
+    pub(crate) fn follow(
+        self,
+        url: &str,
+        events: &str,
+        token: &str,
+        last_event_id: &str,
+    ) -> Client {
         let through = match (self, self.host()) {
-            (_, Some((host, with))) => {
-                Through::Host(host.follow(&Following { with, url, events, token, last_event_id, silence_ms: 0 }))
-            }
-            (Self::EventSource, _) => process(&node("follow_eventsource.mjs"), url, events, token, last_event_id),
-            (Self::EventSourceClient, _) => {
-                process(&node("follow_eventsource_client.mjs"), url, events, token, last_event_id)
-            }
-            (Self::Sseclient, _) => process(&python("follow_sseclient.py"), url, events, token, last_event_id),
-            _ => process(&python("follow_httpx_sse.py"), url, events, token, last_event_id),
+            (_, Some((host, with))) => Through::Host(host.follow(&Following {
+                with,
+                url,
+                events,
+                token,
+                last_event_id,
+                silence_ms: 0,
+            })),
+            (Self::EventSource, _) => process(
+                &node("follow_eventsource.mjs"),
+                url,
+                events,
+                token,
+                last_event_id,
+            ),
+            (Self::EventSourceClient, _) => process(
+                &node("follow_eventsource_client.mjs"),
+                url,
+                events,
+                token,
+                last_event_id,
+            ),
+            (Self::Sseclient, _) => process(
+                &python("follow_sseclient.py"),
+                url,
+                events,
+                token,
+                last_event_id,
+            ),
+            _ => process(
+                &python("follow_httpx_sse.py"),
+                url,
+                events,
+                token,
+                last_event_id,
+            ),
         };
-        Client { through, status: None }
+        Client {
+            through,
+            status: None,
+        }
     }
 }
 
@@ -155,16 +196,35 @@ impl Follower {
 
     /// All followers that the machine can run.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(|follower| is_there(follower.host().0))
+        Self::ALL
+            .into_iter()
+            .filter(|follower| is_there(follower.host().0))
     }
 
     /// Follows `url`, after `last_event_id` unless that is empty, and reports the events named
     /// `events`.
-    pub(crate) fn follow(self, url: &str, events: &str, token: &str, last_event_id: &str, silence: Duration) -> Client {
+    pub(crate) fn follow(
+        self,
+        url: &str,
+        events: &str,
+        token: &str,
+        last_event_id: &str,
+        silence: Duration,
+    ) -> Client {
         let (host, with) = self.host();
         let silence_ms = silence.as_millis().try_into().unwrap();
-        let followed = host.follow(&Following { with, url, events, token, last_event_id, silence_ms });
-        Client { through: Through::Host(followed), status: None }
+        let followed = host.follow(&Following {
+            with,
+            url,
+            events,
+            token,
+            last_event_id,
+            silence_ms,
+        });
+        Client {
+            through: Through::Host(followed),
+            status: None,
+        }
     }
 }
 
@@ -184,7 +244,10 @@ fn is_there(host: Host) -> bool {
 type Program = (PathBuf, PathBuf);
 
 fn node(script: &str) -> Program {
-    ("node".into(), provisioned("TIDINGS_NODE_CLIENTS").join(script))
+    (
+        "node".into(),
+        provisioned("TIDINGS_NODE_CLIENTS").join(script),
+    )
 }
 
 fn python(script: &str) -> Program {
@@ -192,19 +255,41 @@ fn python(script: &str) -> Program {
     (provisioned("TIDINGS_PYTHON"), scripts.join(script))
 }
 
-fn process((interpreter, script): &Program, url: &str, events: &str, token: &str, last_event_id: &str) -> Through {
+fn process(
+    (interpreter, script): &Program,
+    url: &str,
+    events: &str,
+    token: &str,
+    last_event_id: &str,
+) -> Through {
     let mut command = Command::new(interpreter);
     // If this program is killed, they end by themselves.
     let limit = PATIENCE.as_millis().to_string();
-    command.arg(script).args([url, "--events", events, "--count", "1000000", "--timeout-ms", &limit]);
+    command.arg(script).args([
+        url,
+        "--events",
+        events,
+        "--count",
+        "1000000",
+        "--timeout-ms",
+        &limit,
+    ]);
     for (name, value) in [("--token", token), ("--last-event-id", last_event_id)] {
         if !value.is_empty() {
             command.args([name, value]);
         }
     }
-    let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let mut process = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
     let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    Through::Process { process: Box::new(process), lines }
+    Through::Process {
+        process: Box::new(process),
+        lines,
+    }
 }
 
 impl Client {
@@ -223,7 +308,10 @@ impl Client {
                 }
             },
             Through::Host(followed) => {
-                let line = followed.report().await.expect("the program that follows is still there");
+                let line = followed
+                    .report()
+                    .await
+                    .expect("the program that follows is still there");
                 match line.get("exit") {
                     Some(status) => {
                         self.status = status.as_i64().and_then(|status| status.try_into().ok());
@@ -237,7 +325,9 @@ impl Client {
 
     /// The next report.
     pub(crate) async fn next(&mut self) -> Value {
-        in_time(self.line()).await.expect("the client is still there")
+        in_time(self.line())
+            .await
+            .expect("the client is still there")
     }
 
     /// The next report, which must be an event named `name`.
@@ -285,5 +375,9 @@ impl Client {
 /// The path of something that `cargo xtask test` has provided.
 pub(crate) fn provisioned(variable: &str) -> PathBuf {
     let place = env::var_os(variable);
-    place.unwrap_or_else(|| panic!("{variable} is not set: run `cargo xtask test`, which installs the clients")).into()
+    place
+        .unwrap_or_else(|| {
+            panic!("{variable} is not set: run `cargo xtask test`, which installs the clients")
+        })
+        .into()
 }

@@ -12,7 +12,8 @@ pub(crate) fn have_room_for(connections: u64) {
     }
     assert!(
         limit.maximum.is_none_or(|maximum| maximum >= needed),
-        "this test needs {needed} file descriptors and {limit:?} is the limit; raise the hard one (ulimit -Hn)",
+        "this test needs {needed} file descriptors and {limit:?} is the limit; raise the hard one \
+         (ulimit -Hn)",
     );
     // The limit is raised as far as allowed. Another test may need more, and two tests must not
     // lower it for each other.

@@ -63,8 +63,13 @@ pub(crate) struct Followed {
 
 impl Host {
     fn running(self) -> Arc<Running> {
-        static RUNNING: LazyLock<Mutex<HashMap<Host, Arc<Running>>>> = LazyLock::new(Mutex::default);
-        RUNNING.lock().entry(self).or_insert_with(|| Arc::new(Running::start(self.command()))).clone()
+        static RUNNING: LazyLock<Mutex<HashMap<Host, Arc<Running>>>> =
+            LazyLock::new(Mutex::default);
+        RUNNING
+            .lock()
+            .entry(self)
+            .or_insert_with(|| Arc::new(Running::start(self.command())))
+            .clone()
     }
 
     fn command(self) -> Command {
@@ -92,7 +97,11 @@ impl Host {
             "lastEventId": what.last_event_id, "silenceMs": what.silence_ms,
         }))
         .unwrap();
-        Followed { host, number, reports }
+        Followed {
+            host,
+            number,
+            reports,
+        }
     }
 }
 
@@ -101,21 +110,35 @@ fn java(module: &Path, main: &str) -> Command {
     let libraries = std::fs::read_to_string(module.join("class-path")).unwrap();
     let class_path = format!("{}:{}", module.join("classes").display(), libraries.trim());
     let mut command = Command::new("java");
-    command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m", "-cp", &class_path]);
+    command.args([
+        "-XX:TieredStopAtLevel=1",
+        "-XX:+UseSerialGC",
+        "-Xmx256m",
+        "-cp",
+        &class_path,
+    ]);
     command.arg(format!("tidings.clients.{main}"));
     command
 }
 
 impl Running {
     fn start(mut command: Command) -> Self {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let commands = Mutex::new(child.stdin.take().unwrap());
         let streams = Streams::default();
         std::thread::spawn({
             let streams = streams.clone();
             move || hand_out(child, &streams)
         });
-        Self { commands, streams, next: AtomicU64::new(1) }
+        Self {
+            commands,
+            streams,
+            next: AtomicU64::new(1),
+        }
     }
 
     fn tell(&self, command: &Value) -> std::io::Result<()> {
@@ -150,7 +173,9 @@ impl Followed {
 
     /// Sets the token that a follower of `docs/integrating.md` gets when it asks again.
     pub(crate) fn renew(&self, token: &str) {
-        self.host.tell(&json!({"renew": self.number, "token": token})).unwrap();
+        self.host
+            .tell(&json!({"renew": self.number, "token": token}))
+            .unwrap();
     }
 }
 

@@ -21,13 +21,26 @@ impl Answer {
     pub(crate) fn parse(bytes: &[u8]) -> Self {
         let (status, headers, length) = parse_head(bytes).expect("a whole head");
         let body = &bytes[length..];
-        let chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
-        let body = if chunked { join_chunks(body) } else { body.to_vec() };
-        Self { status, headers, body }
+        let chunked = headers
+            .iter()
+            .any(|(name, value)| name == "transfer-encoding" && value == "chunked");
+        let body = if chunked {
+            join_chunks(body)
+        } else {
+            body.to_vec()
+        };
+        Self {
+            status,
+            headers,
+            body,
+        }
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn text(&self) -> String {
@@ -54,15 +67,21 @@ pub(crate) fn parse_head(bytes: &[u8]) -> Option<Head> {
     let mut lines = head.split("\r\n");
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
     let headers = lines.filter_map(|line| line.split_once(':'));
-    let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
+    let headers = headers
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
     Some((status, headers, end))
 }
 
 fn join_chunks(mut bytes: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     loop {
-        let line = bytes.windows(2).position(|window| window == b"\r\n").expect("a chunk's size");
-        let size = usize::from_str_radix(std::str::from_utf8(&bytes[..line]).unwrap(), 16).expect("hex");
+        let line = bytes
+            .windows(2)
+            .position(|window| window == b"\r\n")
+            .expect("a chunk's size");
+        let size =
+            usize::from_str_radix(std::str::from_utf8(&bytes[..line]).unwrap(), 16).expect("hex");
         if size == 0 {
             return body;
         }
@@ -91,7 +110,10 @@ pub(crate) async fn attempt(
     body: &[u8],
 ) -> Option<Answer> {
     let mut socket = TcpStream::connect(address).await.ok()?;
-    socket.write_all(&whole(address, method, path, headers, body)).await.ok()?;
+    socket
+        .write_all(&whole(address, method, path, headers, body))
+        .await
+        .ok()?;
     let mut bytes = Vec::new();
     socket.read_to_end(&mut bytes).await.ok()?;
     parse_head(&bytes)?;
@@ -99,7 +121,13 @@ pub(crate) async fn attempt(
 }
 
 /// The bytes of a request.
-fn whole(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+fn whole(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Vec<u8> {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     for (name, value) in headers {
         let _ = write!(head, "{name}: {value}\r\n");
@@ -114,7 +142,8 @@ fn whole(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]
 /// Sends any bytes and reads to the end of the connection.
 pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut socket = TcpStream::connect(address).await.unwrap();
-    let _ = socket.write_all(bytes).await; // a server that refuses early may close before all is sent
+    // a server that refuses early may close before all is sent
+    let _ = socket.write_all(bytes).await;
     let mut answer = Vec::new();
     let _ = socket.read_to_end(&mut answer).await;
     answer

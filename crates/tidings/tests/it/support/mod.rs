@@ -49,7 +49,11 @@ pub(crate) async fn start_with(settings: &[(&str, &str)]) -> TestServer {
 
 /// A server with these settings and a clock of its own.
 pub(crate) async fn start_at(settings: &[(&str, &str)], clock: Clock) -> TestServer {
-    start_on(Server::builder().config(config(settings).unwrap()).clock(clock))
+    start_on(
+        Server::builder()
+            .config(config(settings).unwrap())
+            .clock(clock),
+    )
 }
 
 /// A server that the test has configured.
@@ -64,7 +68,12 @@ pub(crate) fn start_built(server: Server) -> TestServer {
     let running = tokio::spawn(server.run(async {
         let _ = stopped.await;
     }));
-    TestServer { address, handle, stop: Some(stop), running }
+    TestServer {
+        address,
+        handle,
+        stop: Some(stop),
+        running,
+    }
 }
 
 /// The configuration of these settings, written as in the environment. The port is free, and the
@@ -75,13 +84,17 @@ pub(crate) fn config(settings: &[(&str, &str)]) -> Result<Config, tidings_server
         ("HOST", "127.0.0.1"),
         ("DRAIN_SECONDS", "0"),
         ("LOG_LEVEL", "error"),
-        ("JOURNAL", "memory"),        // the tests that need another name a directory of their own
+        ("JOURNAL", "memory"), // the tests that need another name a directory of their own
         ("HEARTBEAT_INTERVAL", "1h"), // on a busy machine one would come into many a test
     ];
-    let unset = presets.into_iter().filter(|(name, _)| settings.iter().all(|(set, _)| set != name));
+    let unset = presets
+        .into_iter()
+        .filter(|(name, _)| settings.iter().all(|(set, _)| set != name));
     // Both lanes keep the same promises: `cargo xtask test` runs this binary once for each.
     let lane = std::env::var("TIDINGS_TEST_LANE").map(|lane| ("STREAM_LANE".to_owned(), lane));
-    let environment = unset.chain(settings.iter().copied()).map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let environment = unset
+        .chain(settings.iter().copied())
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let environment = lane.into_iter().chain(environment);
     let nowhere = std::path::Path::new("/nonexistent");
     Config::load(Flags::default(), environment, nowhere).map(|loaded| loaded.config)
@@ -95,13 +108,23 @@ impl TestServer {
         if !token.is_empty() {
             headers.push(("Authorization", bearer.as_str()));
         }
-        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
         self.request(method, path, &headers, body.as_bytes()).await
     }
 
     /// A call with exactly these headers (besides `Host`, `Connection: close` and `Content-Length`)
     /// and this body.
-    pub(crate) async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(crate) async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
         in_time(http::request(self.address, method, path, headers, body)).await
     }
 
@@ -123,7 +146,12 @@ impl TestServer {
     }
 
     /// Opens a stream with more headers. Fails the test unless it opens.
-    pub(crate) async fn stream_with(&self, path: &str, token: &str, more: &[(&str, &str)]) -> Stream {
+    pub(crate) async fn stream_with(
+        &self,
+        path: &str,
+        token: &str,
+        more: &[(&str, &str)],
+    ) -> Stream {
         let bearer = format!("Bearer {token}");
         let mut headers = vec![("Accept", "text/event-stream")];
         if !token.is_empty() {
@@ -142,30 +170,54 @@ impl TestServer {
 
     /// Opens a stream that resumes after `cursor`, and leaves its `connected` event unread.
     pub(crate) async fn resumed(&self, path: &str, token: &str, cursor: &str) -> Stream {
-        self.stream_with(path, token, &[("Last-Event-ID", cursor)]).await
+        self.stream_with(path, token, &[("Last-Event-ID", cursor)])
+            .await
     }
 
     /// Sends a notification to all and returns its `eventId`.
     pub(crate) async fn notify(&self, title: &str) -> String {
-        let answer = self.post("/notifications/send", serde_json::json!({"title": title, "message": "m"})).await;
+        let answer = self
+            .post(
+                "/notifications/send",
+                serde_json::json!({"title": title, "message": "m"}),
+            )
+            .await;
         answer.json()["eventId"].as_str().unwrap().to_owned()
     }
 
     /// Sends a notification as the embedding application does, and returns its `eventId`.
     pub(crate) async fn say(&self, form: &Value) -> String {
-        self.handle.notify(By::Application, form).await.unwrap().event_id.to_string()
+        self.handle
+            .notify(By::Application, form)
+            .await
+            .unwrap()
+            .event_id
+            .to_string()
     }
 
     /// The id of the newest event.
     pub(crate) async fn head(&self) -> String {
-        self.stream("/notifications/stream", "").await.block("connected").await.id.unwrap()
+        self.stream("/notifications/stream", "")
+            .await
+            .block("connected")
+            .await
+            .id
+            .unwrap()
     }
 
     /// The numbers of open streams, in the fields that existing front ends know.
     pub(crate) async fn stats(&self) -> Value {
         let all = self.get("/system/stats").await.json();
-        let known = ["totalConnections", "authenticatedConnections", "connectionsByType"];
-        known.into_iter().map(|name| (name.to_owned(), all[name].clone())).collect::<serde_json::Map<_, _>>().into()
+        let known = [
+            "totalConnections",
+            "authenticatedConnections",
+            "connectionsByType",
+        ];
+        known
+            .into_iter()
+            .map(|name| (name.to_owned(), all[name].clone()))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
     }
 
     /// Waits until the server itself counts no open stream any more.
@@ -214,7 +266,8 @@ pub(crate) async fn until(mut done: impl AsyncFnMut() -> bool) {
 /// Writes a demo token.
 pub(crate) fn demo(user: &str, roles: &str) -> String {
     use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.encode(format!("{user}:{user}-name:{user}@example.com:{roles}"))
+    base64::engine::general_purpose::STANDARD
+        .encode(format!("{user}:{user}-name:{user}@example.com:{roles}"))
 }
 
 /// Writes a JWT for `ann`, issued at `now` and valid for `seconds`.

@@ -44,6 +44,8 @@ pub(crate) async fn stalled(server: &TestServer, path: &str, token: &str) -> Tcp
 pub(crate) async fn publish_big(server: &TestServer, count: usize) {
     let ballast = "x".repeat(200_000);
     for nth in 0..count {
-        server.say(&json!({"title": "T", "message": "m", "nth": nth, "ballast": ballast})).await;
+        server
+            .say(&json!({"title": "T", "message": "m", "nth": nth, "ballast": ballast}))
+            .await;
     }
 }

@@ -56,7 +56,11 @@ impl Stream {
     }
 
     /// Opens a stream on a connection that the test has made.
-    pub(crate) async fn open_on(mut socket: TcpStream, path: &str, headers: &[(&str, &str)]) -> Self {
+    pub(crate) async fn open_on(
+        mut socket: TcpStream,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Self {
         let address = socket.peer_addr().unwrap();
         let mut head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n");
         for (name, value) in headers {
@@ -69,7 +73,10 @@ impl Stream {
             if let Some(head) = http::parse_head(&bytes) {
                 break head;
             }
-            assert!(socket.read_buf(&mut bytes).await.unwrap() > 0, "closed before the head was complete");
+            assert!(
+                socket.read_buf(&mut bytes).await.unwrap() > 0,
+                "closed before the head was complete"
+            );
         };
         let pending = bytes.split_off(length);
         assert_eq!(status, 200, "{}", String::from_utf8_lossy(&pending));
@@ -89,12 +96,17 @@ impl Stream {
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The next event of any name, including heartbeats.
     pub(crate) async fn next(&mut self) -> Received {
-        in_time(self.next_or_end()).await.unwrap_or_else(|| panic!("the stream ended: {:?}", self.ended))
+        in_time(self.next_or_end())
+            .await
+            .unwrap_or_else(|| panic!("the stream ended: {:?}", self.ended))
     }
 
     /// The next event; `None` once the stream has ended.
@@ -181,7 +193,13 @@ impl Stream {
 
     async fn read_more(&mut self) {
         match self.socket.read_buf(&mut self.pending).await {
-            Ok(0) => self.ended = Some(if self.pending.is_empty() { End::Cut } else { End::Broken }),
+            Ok(0) => {
+                self.ended = Some(if self.pending.is_empty() {
+                    End::Cut
+                } else {
+                    End::Broken
+                });
+            }
             Ok(_) => self.digest(),
             Err(_) => self.ended = Some(End::Broken),
         }
@@ -191,7 +209,8 @@ impl Stream {
     fn digest(&mut self) {
         while let Some(line) = self.pending.windows(2).position(|window| window == b"\r\n") {
             let size = std::str::from_utf8(&self.pending[..line]).unwrap();
-            let size = usize::from_str_radix(size, 16).unwrap_or_else(|_| panic!("{size:?} is no size of a chunk"));
+            let size = usize::from_str_radix(size, 16)
+                .unwrap_or_else(|_| panic!("{size:?} is no size of a chunk"));
             let whole = line + 2 + size + 2;
             if self.pending.len() < whole {
                 return;
@@ -210,7 +229,8 @@ impl Stream {
                 match item.unwrap() {
                     Decoded::Retry(delay) => retry = Some(delay.as_millis()),
                     Decoded::Event(message) => {
-                        let data: Value = serde_json::from_str(&message.data).expect("data is JSON");
+                        let data: Value =
+                            serde_json::from_str(&message.data).expect("data is JSON");
                         let retry = retry.take();
                         if retry.is_some() {
                             assert_eq!(
@@ -219,7 +239,12 @@ impl Stream {
                                 "some clients hide `retry:`: {data}"
                             );
                         }
-                        self.events.push_back(Received { event: message.event, last_id: message.id, retry, data });
+                        self.events.push_back(Received {
+                            event: message.event,
+                            last_id: message.id,
+                            retry,
+                            data,
+                        });
                     }
                     Decoded::Comment(_) => {}
                 }

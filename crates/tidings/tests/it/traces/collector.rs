@@ -47,18 +47,32 @@ impl Collector {
 
     /// A collector behind TLS, named `localhost`, and the certificate that has to be trusted.
     pub(super) async fn secure() -> (Self, String) {
-        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der()).into();
         let config = ServerConfig::builder_with_provider(aws_lc_rs::default_provider().into());
-        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
-        let config = config.with_single_cert(vec![cert.der().clone()], key).unwrap();
+        let config = config
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth();
+        let config = config
+            .with_single_cert(vec![cert.der().clone()], key)
+            .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        (Self::on(Secure { listener, acceptor: Arc::new(config).into() }), cert.pem())
+        (
+            Self::on(Secure {
+                listener,
+                acceptor: Arc::new(config).into(),
+            }),
+            cert.pem(),
+        )
     }
 
     fn on(listener: impl Listener<Addr = SocketAddr>) -> Self {
         let (address, posts) = (listener.local_addr().unwrap(), Posts::default());
-        let router = Router::new().route("/v1/traces", post(take)).with_state(posts.clone());
+        let router = Router::new()
+            .route("/v1/traces", post(take))
+            .with_state(posts.clone());
         tokio::spawn(axum::serve(listener, router).into_future());
         Self { address, posts }
     }
@@ -70,7 +84,9 @@ impl Collector {
     /// Every span that was received so far.
     pub(super) fn spans(&self) -> Vec<Span> {
         let requests = self.requests().into_iter();
-        let scopes = requests.flat_map(|request| request.resource_spans).flat_map(|resource| resource.scope_spans);
+        let scopes = requests
+            .flat_map(|request| request.resource_spans)
+            .flat_map(|resource| resource.scope_spans);
         scopes.flat_map(|scope| scope.spans).collect()
     }
 
@@ -88,11 +104,20 @@ impl Collector {
     /// The attributes of the resource that sent the spans.
     pub(super) fn resource(&self) -> Vec<KeyValue> {
         let mut requests = self.requests();
-        requests.swap_remove(0).resource_spans.swap_remove(0).resource.unwrap().attributes
+        requests
+            .swap_remove(0)
+            .resource_spans
+            .swap_remove(0)
+            .resource
+            .unwrap()
+            .attributes
     }
 
     fn requests(&self) -> Vec<ExportTraceServiceRequest> {
-        self.posts().into_iter().map(|post| ExportTraceServiceRequest::decode(post.body).unwrap()).collect()
+        self.posts()
+            .into_iter()
+            .map(|post| ExportTraceServiceRequest::decode(post.body).unwrap())
+            .collect()
     }
 }
 

@@ -1,4 +1,5 @@
-//! `apache.conf`, with the modules that Debian switches on and those that the file asks for, and compression for everything.
+//! `apache.conf`, with the modules that Debian switches on and those that the file asks for, and
+//! compression for everything.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -42,7 +43,11 @@ pub(super) fn fit(text: Text, site: &Site) -> String {
     let folder = site.folder.display();
     let mut main = String::new();
     for module in MODULES {
-        let _ = writeln!(main, "LoadModule {module}_module {}/mod_{module}.so", modules());
+        let _ = writeln!(
+            main,
+            "LoadModule {module}_module {}/mod_{module}.so",
+            modules()
+        );
     }
     let _ = write!(
         main,
@@ -63,10 +68,14 @@ SetOutputFilter DEFLATE
 
 /// Where the modules are.
 fn modules() -> String {
-    std::env::var("TIDINGS_APACHE_MODULES").unwrap_or_else(|_| "/usr/lib/apache2/modules".to_owned())
+    std::env::var("TIDINGS_APACHE_MODULES")
+        .unwrap_or_else(|_| "/usr/lib/apache2/modules".to_owned())
 }
 
 pub(super) fn launch(file: &Path, site: &Site) -> Launch {
-    Launch::new(find("apache2", "TIDINGS_APACHE"), ["-f".as_ref(), file.as_os_str(), "-DFOREGROUND".as_ref()])
-        .env("APACHE_LOG_DIR", &site.folder)
+    Launch::new(
+        find("apache2", "TIDINGS_APACHE"),
+        ["-f".as_ref(), file.as_os_str(), "-DFOREGROUND".as_ref()],
+    )
+    .env("APACHE_LOG_DIR", &site.folder)
 }

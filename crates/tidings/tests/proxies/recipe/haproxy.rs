@@ -17,6 +17,12 @@ pub(super) fn fit(text: Text, site: &Site) -> String {
 
 pub(super) fn launch(file: &Path, site: &Site) -> Launch {
     let pid = site.folder.join("haproxy.pid");
-    let arguments = ["-W".as_ref(), "-f".as_ref(), file.as_os_str(), "-p".as_ref(), pid.as_os_str()];
+    let arguments = [
+        "-W".as_ref(),
+        "-f".as_ref(),
+        file.as_os_str(),
+        "-p".as_ref(),
+        pid.as_os_str(),
+    ];
     Launch::new(find("haproxy", "TIDINGS_HAPROXY"), arguments)
 }

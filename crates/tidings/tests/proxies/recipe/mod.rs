@@ -1,8 +1,8 @@
-//! The six configurations of `deploy/proxies`: each file as it is committed, with other ports, paths and certificates, and with
-//! `localhost` for the name.
+//! The six configurations of `deploy/proxies`: each file as it is committed, with other ports,
+//! paths and certificates, and with `localhost` for the name.
 //!
-//! Owns the running proxy and its folder. Around each file stands what the machine would have: where that is to be feared,
-//! such as compression that is switched on for everything, it is there.
+//! Owns the running proxy and its folder. Around each file stands what the machine would have:
+//! where that is to be feared, such as compression that is switched on for everything, it is there.
 
 mod apache;
 mod caddy;
@@ -130,10 +130,22 @@ impl Kind {
     /// Has each answer say which generation of the configuration it is of.
     fn generation(self, nth: u32) -> Vec<Edit> {
         let (after, line) = match self {
-            Self::Nginx => ("proxy_cache off;", format!(" add_header {GENERATION} {nth} always;")),
-            Self::Apache => ("SetEnv no-brotli 1", format!("\n    Header always set {GENERATION} {nth}")),
-            Self::Caddy => ("# CHANGE: the address of Tidings.", format!("\n\theader {GENERATION} {nth}")),
-            Self::Haproxy => ("option forwardfor", format!("\n    http-response set-header {GENERATION} {nth}")),
+            Self::Nginx => (
+                "proxy_cache off;",
+                format!(" add_header {GENERATION} {nth} always;"),
+            ),
+            Self::Apache => (
+                "SetEnv no-brotli 1",
+                format!("\n    Header always set {GENERATION} {nth}"),
+            ),
+            Self::Caddy => (
+                "# CHANGE: the address of Tidings.",
+                format!("\n\theader {GENERATION} {nth}"),
+            ),
+            Self::Haproxy => (
+                "option forwardfor",
+                format!("\n    http-response set-header {GENERATION} {nth}"),
+            ),
             Self::Traefik => return traefik::generation(nth),
             Self::Envoy => (
                 "domains: [\"*\"]",
@@ -149,7 +161,10 @@ impl Kind {
 
 impl Edit {
     pub(crate) fn replace(from: &str, to: &str) -> Self {
-        Self { from: from.to_owned(), to: to.to_owned() }
+        Self {
+            from: from.to_owned(),
+            to: to.to_owned(),
+        }
     }
 
     pub(crate) fn after(what: &str, line: &str) -> Self {
@@ -165,7 +180,11 @@ impl Text {
     /// Replaces what must be there, wherever it is.
     #[track_caller]
     fn put(self, from: &str, to: impl AsRef<str>) -> Self {
-        assert!(self.0.contains(from), "the configuration has no `{from}`:\n{}", self.0);
+        assert!(
+            self.0.contains(from),
+            "the configuration has no `{from}`:\n{}",
+            self.0
+        );
         self.put_if_there(from, to)
     }
 
@@ -180,18 +199,27 @@ impl Text {
 
 /// The path of a committed file.
 fn deploy(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/proxies").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../deploy/proxies")
+        .join(name)
 }
 
 impl Recipe {
     /// The committed configuration.
     pub(crate) fn of(kind: Kind) -> Self {
-        Self { kind, edits: Vec::new(), other: None }
+        Self {
+            kind,
+            edits: Vec::new(),
+            other: None,
+        }
     }
 
     /// Another text in place of the committed file.
     pub(crate) fn in_place_of_the_file(self, text: &'static str) -> Self {
-        Self { other: Some(text), ..self }
+        Self {
+            other: Some(text),
+            ..self
+        }
     }
 
     /// The same with a change.
@@ -222,11 +250,21 @@ impl Recipe {
             both,
         };
         let standby = (kind == Kind::Traefik).then(|| standby::start(&site));
-        let mut proxy =
-            Proxy { kind, site, edits, other, children: Vec::new(), generation: 0, _standby: standby, folder };
+        let mut proxy = Proxy {
+            kind,
+            site,
+            edits,
+            other,
+            children: Vec::new(),
+            generation: 0,
+            _standby: standby,
+            folder,
+        };
         let file = proxy.write();
         let launch = kind.launch(&file, &proxy.site);
-        proxy.children.push(Child::start(&launch, &proxy.folder.path().join("said.log")));
+        proxy
+            .children
+            .push(Child::start(&launch, &proxy.folder.path().join("said.log")));
         proxy.until_ready().await;
         proxy
     }
@@ -252,11 +290,22 @@ impl Proxy {
 
     /// Writes its files. Returns the path of the first.
     fn write(&self) -> PathBuf {
-        let mut texts: Vec<_> = self.kind.files().iter().map(|name| (*name, self.text(name))).collect();
-        let generation = if self.generation > 0 { self.kind.generation(self.generation) } else { Vec::new() };
+        let mut texts: Vec<_> = self
+            .kind
+            .files()
+            .iter()
+            .map(|name| (*name, self.text(name)))
+            .collect();
+        let generation = if self.generation > 0 {
+            self.kind.generation(self.generation)
+        } else {
+            Vec::new()
+        };
         for Edit { from, to } in self.edits.iter().chain(&generation) {
             let found = texts.iter_mut().filter(|(_, text)| text.0.contains(from));
-            let changed = found.map(|(_, text)| text.0 = text.0.replace(from, to)).count();
+            let changed = found
+                .map(|(_, text)| text.0 = text.0.replace(from, to))
+                .count();
             assert!(changed > 0, "no file of {:?} has `{from}`", self.kind);
         }
         for (name, text) in texts {
@@ -269,21 +318,28 @@ impl Proxy {
     }
 
     fn text(&self, name: &str) -> Text {
-        self.other.map_or_else(|| Text::committed(name), |text| Text(text.to_owned()))
+        self.other
+            .map_or_else(|| Text::committed(name), |text| Text(text.to_owned()))
     }
 
     async fn until_ready(&self) {
         in_time(async {
             while let Err(error) = wire::answers(self.address()).await {
                 let child = self.children.last().unwrap();
-                assert!(!child.has_ended(), "{:?} ended: {}\n{error}", self.kind, self.said());
+                assert!(
+                    !child.has_ended(),
+                    "{:?} ended: {}\n{error}",
+                    self.kind,
+                    self.said()
+                );
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         })
         .await;
     }
 
-    /// Changes the configuration, has the proxy take it over as its manual says, and waits until new connections show it.
+    /// Changes the configuration, has the proxy take it over as its manual says, and waits until
+    /// new connections show it.
     pub(crate) async fn reload(&mut self) {
         self.generation += 1;
         let file = self.write();
@@ -296,7 +352,8 @@ impl Proxy {
             Kind::Traefik => {} // it watches its file
             Kind::Envoy => {
                 let launch = envoy::launch(&file, &self.site, self.generation);
-                self.children.push(Child::start(&launch, &self.folder.path().join("said.log")));
+                self.children
+                    .push(Child::start(&launch, &self.folder.path().join("said.log")));
             }
         }
         let generation = self.generation.to_string();
@@ -309,7 +366,12 @@ impl Proxy {
                     return;
                 }
                 let running = self.children.last().unwrap();
-                assert!(!running.has_ended(), "{:?} ended: {}", self.kind, self.said());
+                assert!(
+                    !running.has_ended(),
+                    "{:?} ended: {}",
+                    self.kind,
+                    self.said()
+                );
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         })
@@ -318,7 +380,11 @@ impl Proxy {
 
     /// What it printed and what stands in its error logs, for a test that fails.
     pub(crate) fn said(&self) -> String {
-        let records: Vec<_> = self.records().into_iter().map(|(name, text)| format!("== {name}\n{text}")).collect();
+        let records: Vec<_> = self
+            .records()
+            .into_iter()
+            .map(|(name, text)| format!("== {name}\n{text}"))
+            .collect();
         records.join("\n")
     }
 
@@ -329,7 +395,10 @@ impl Proxy {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             if path.is_file() && name.ends_with("log") {
-                records.push((name, String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()));
+                records.push((
+                    name,
+                    String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned(),
+                ));
             }
         }
         records

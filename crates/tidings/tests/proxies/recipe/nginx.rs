@@ -20,7 +20,8 @@ pub(super) fn fit(text: Text, site: &Site) -> String {
             .put("listen [::]:80;", format!("listen [::1]:{http};"))
     } else {
         // The machine has no IPv6, and nginx would not start.
-        text.put("listen [::]:443 ssl http2;", "").put("listen [::]:80;", "")
+        text.put("listen [::]:443 ssl http2;", "")
+            .put("listen [::]:80;", "")
     };
     around(&text.0, site)
 }
@@ -44,5 +45,13 @@ http {{
 
 pub(super) fn launch(file: &Path, site: &Site) -> Launch {
     let log = site.folder.join("start-error.log");
-    Launch::new(find("nginx", "TIDINGS_NGINX"), ["-e".as_ref(), log.as_os_str(), "-c".as_ref(), file.as_os_str()])
+    Launch::new(
+        find("nginx", "TIDINGS_NGINX"),
+        [
+            "-e".as_ref(),
+            log.as_os_str(),
+            "-c".as_ref(),
+            file.as_os_str(),
+        ],
+    )
 }

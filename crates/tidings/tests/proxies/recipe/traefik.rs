@@ -22,7 +22,8 @@ pub(super) fn fit(name: &str, text: Text, site: &Site) -> String {
 /// A field of its own for all that is no stream.
 pub(super) fn generation(nth: u32) -> Vec<Edit> {
     let middleware = format!(
-        "    generation-{nth}:\n      headers:\n        customResponseHeaders:\n          {GENERATION}: \"{nth}\"\n"
+        "    generation-{nth}:\n      headers:\n        customResponseHeaders:\n          \
+         {GENERATION}: \"{nth}\"\n"
     );
     vec![
         Edit::after(
@@ -34,5 +35,8 @@ pub(super) fn generation(nth: u32) -> Vec<Edit> {
 }
 
 pub(super) fn launch(file: &Path) -> Launch {
-    Launch::new(find("traefik", "TIDINGS_TRAEFIK"), [format!("--configFile={}", file.display())])
+    Launch::new(
+        find("traefik", "TIDINGS_TRAEFIK"),
+        [format!("--configFile={}", file.display())],
+    )
 }

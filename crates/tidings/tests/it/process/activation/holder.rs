@@ -31,31 +31,68 @@ impl Holder {
     pub(super) fn of(listeners: Vec<TcpListener>, environment: &[(&str, &str)]) -> Self {
         let address = listeners[0].local_addr().unwrap();
         let lane = std::env::var("TIDINGS_TEST_LANE").map(|lane| ("STREAM_LANE".to_owned(), lane));
-        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let environment = environment
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let environment = environment.chain(lane).collect();
-        Self { listeners, address, directory: tempfile::tempdir().unwrap(), environment, running: None }
+        Self {
+            listeners,
+            address,
+            directory: tempfile::tempdir().unwrap(),
+            environment,
+            running: None,
+        }
     }
 
     /// Starts a server, and waits until it is ready.
     pub(super) async fn start(&mut self) {
         let moved = STREAMS[..self.listeners.len()].join(" ");
         let mut command = Command::new("sh");
-        command.args(["-c", &format!(r#"exec "$0" {moved} </dev/null >/dev/null"#), env!("CARGO_BIN_EXE_tidings")]);
-        command.env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.env("LISTEN_FDS", self.listeners.len().to_string()).current_dir(self.directory.path());
-        let mut handed = self.listeners.iter().map(|listener| OwnedFd::from(listener.try_clone().unwrap()).into());
-        command.stdin(handed.next().unwrap()).stdout(handed.next().unwrap_or_else(Stdio::null));
-        let log = std::fs::File::options().append(true).create(true).open(self.log()).unwrap();
+        command.args([
+            "-c",
+            &format!(r#"exec "$0" {moved} </dev/null >/dev/null"#),
+            env!("CARGO_BIN_EXE_tidings"),
+        ]);
+        command
+            .env_clear()
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+            .env("LISTEN_FDS", self.listeners.len().to_string())
+            .current_dir(self.directory.path());
+        let mut handed = self
+            .listeners
+            .iter()
+            .map(|listener| OwnedFd::from(listener.try_clone().unwrap()).into());
+        command
+            .stdin(handed.next().unwrap())
+            .stdout(handed.next().unwrap_or_else(Stdio::null));
+        let log = std::fs::File::options()
+            .append(true)
+            .create(true)
+            .open(self.log())
+            .unwrap();
         self.running = Some(command.stderr(log).spawn().unwrap());
         let address = self.address;
-        until(async || http::request(address, "GET", "/health/ready", &[], b"").await.status == 200).await;
+        until(async || {
+            http::request(address, "GET", "/health/ready", &[], b"")
+                .await
+                .status
+                == 200
+        })
+        .await;
     }
 
     /// Ends the server, and returns its status.
     pub(super) async fn stop(&mut self) -> ExitStatus {
         let mut server = self.running.take().expect("it runs");
         let kill = format!("kill -TERM {}", server.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        assert!(
+            Command::new("sh")
+                .args(["-c", &kill])
+                .status()
+                .unwrap()
+                .success()
+        );
         let mut status = None;
         until(async || {
             status = server.try_wait().unwrap();

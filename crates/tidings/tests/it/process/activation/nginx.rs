@@ -39,9 +39,17 @@ impl Nginx {
         );
         std::fs::write(directory.path().join("nginx.conf"), configuration).unwrap();
         let mut command = Command::new("nginx");
-        command.arg("-p").arg(directory.path()).args(["-c", "nginx.conf", "-e", "stderr"]).stdin(Stdio::null());
+        command
+            .arg("-p")
+            .arg(directory.path())
+            .args(["-c", "nginx.conf", "-e", "stderr"])
+            .stdin(Stdio::null());
         let master = command.spawn().unwrap();
-        let nginx = Self { master, address, _directory: directory };
+        let nginx = Self {
+            master,
+            address,
+            _directory: directory,
+        };
         until(async || {
             let answer = http::attempt(address, "GET", "/health/ready", &[], b"").await;
             answer.is_some_and(|answer| answer.status == 200)
@@ -58,7 +66,13 @@ impl Nginx {
 
     fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.master.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        assert!(
+            Command::new("sh")
+                .args(["-c", &kill])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 }
 

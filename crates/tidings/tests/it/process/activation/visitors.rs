@@ -45,23 +45,35 @@ pub(super) struct Seen {
 
 impl Visit {
     pub(super) fn new(address: SocketAddr) -> Self {
-        Self { address, published: Mutex::default(), returned: AtomicUsize::new(0), enough: AtomicBool::new(false) }
+        Self {
+            address,
+            published: Mutex::default(),
+            returned: AtomicUsize::new(0),
+            enough: AtomicBool::new(false),
+        }
     }
 
     /// Waits until `count` more events were acknowledged.
     pub(super) async fn until_more_published(&self, count: usize, publishers: &[JoinHandle<()>]) {
         let enough = self.published.lock().len() + count;
-        self.until(publishers, || self.published.lock().len() >= enough).await;
+        self.until(publishers, || self.published.lock().len() >= enough)
+            .await;
     }
 
     /// Waits until the readers have reconnected `count` times, all of them together.
     pub(super) async fn until_returned(&self, count: usize, publishers: &[JoinHandle<()>]) {
-        self.until(publishers, || self.returned.load(Ordering::Relaxed) >= count).await;
+        self.until(publishers, || {
+            self.returned.load(Ordering::Relaxed) >= count
+        })
+        .await;
     }
 
     async fn until(&self, publishers: &[JoinHandle<()>], done: impl Fn() -> bool) {
         until(async || {
-            assert!(!publishers.iter().any(JoinHandle::is_finished), "a publisher was refused, see above");
+            assert!(
+                !publishers.iter().any(JoinHandle::is_finished),
+                "a publisher was refused, see above"
+            );
             done()
         })
         .await;
@@ -78,12 +90,15 @@ impl Publisher {
             while !visit.enough.load(Ordering::Relaxed) {
                 let mut socket = match connection.take() {
                     Some(socket) => socket,
-                    None => in_time(TcpStream::connect(visit.address)).await.expect("nobody is refused"),
+                    None => in_time(TcpStream::connect(visit.address))
+                        .await
+                        .expect("nobody is refused"),
                 };
                 let (id, goes_on) = in_time(publish(&mut socket, keeps)).await;
                 visit.published.lock().insert(id);
                 connection = (keeps && goes_on).then_some(socket);
-                tokio::time::sleep(Duration::from_millis(2)).await; // the readers and servers share two cores with it
+                // the readers and servers share two cores with it
+                tokio::time::sleep(Duration::from_millis(2)).await;
             }
         })
     }
@@ -94,29 +109,53 @@ async fn publish(socket: &mut TcpStream, keeps: bool) -> (String, bool) {
     let body = json!({"title": "t", "message": "m"}).to_string();
     let connection = if keeps { "keep-alive" } else { "close" };
     let head = format!(
-        "POST /notifications/send HTTP/1.1\r\nHost: x\r\nConnection: {connection}\r\nAuthorization: Bearer {ADMIN}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        "POST /notifications/send HTTP/1.1\r\nHost: x\r\nConnection: \
+         {connection}\r\nAuthorization: Bearer {ADMIN}\r\nContent-Type: \
+         application/json\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
-    socket.write_all((head + &body).as_bytes()).await.expect("every call is taken");
+    socket
+        .write_all((head + &body).as_bytes())
+        .await
+        .expect("every call is taken");
     let mut bytes = Vec::new();
     let (status, headers, length) = loop {
         match http::parse_head(&bytes) {
             Some(head) => break head,
             None => {
-                assert!(socket.read_buf(&mut bytes).await.expect("every call is answered") > 0, "closed unanswered");
+                assert!(
+                    socket
+                        .read_buf(&mut bytes)
+                        .await
+                        .expect("every call is answered")
+                        > 0,
+                    "closed unanswered"
+                );
             }
         }
     };
-    let header = |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let header = |name: &str| {
+        headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    };
     let whole = length + header("content-length").unwrap().parse::<usize>().unwrap();
     while bytes.len() < whole {
-        assert!(socket.read_buf(&mut bytes).await.expect("every answer is whole") > 0, "closed in its answer");
+        assert!(
+            socket
+                .read_buf(&mut bytes)
+                .await
+                .expect("every answer is whole")
+                > 0,
+            "closed in its answer"
+        );
     }
     let answer = String::from_utf8_lossy(&bytes[length..]);
     assert_eq!(status, 200, "{answer}");
     let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
-    let goes_on = header("connection").is_none_or(|connection| !connection.eq_ignore_ascii_case("close"));
+    let goes_on =
+        header("connection").is_none_or(|connection| !connection.eq_ignore_ascii_case("close"));
     (answer["eventId"].as_str().unwrap().to_owned(), goes_on)
 }
 
@@ -141,7 +180,8 @@ impl Reader {
                         }
                         "draining" => {
                             let retry = u64::try_from(event.retry.unwrap()).unwrap();
-                            tokio::time::sleep(Duration::from_millis(retry)).await; // as a client does
+                            // as a client does
+                            tokio::time::sleep(Duration::from_millis(retry)).await;
                             stream = in_time(open(visit.address, Some(&last))).await;
                             assert_eq!(stream.expect("connected").await.data["resumed"], true);
                             seen.lock().returns += 1;
@@ -170,7 +210,14 @@ impl Reader {
 async fn open(address: SocketAddr, last: Option<&str>) -> Stream {
     let accept = ("Accept", "text/event-stream");
     match last {
-        Some(last) => Stream::open(address, "/notifications/stream", &[accept, ("Last-Event-ID", last)]).await,
+        Some(last) => {
+            Stream::open(
+                address,
+                "/notifications/stream",
+                &[accept, ("Last-Event-ID", last)],
+            )
+            .await
+        }
         None => Stream::open(address, "/notifications/stream", &[accept]).await,
     }
 }
