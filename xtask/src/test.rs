@@ -32,9 +32,10 @@ pub(crate) struct Options {
 }
 
 /// The tests that `--quick` leaves out, and what they need.
-const LEFT_OUT: [(&str, &str); 9] = [
+const LEFT_OUT: [(&str, &str); 10] = [
     ("six proxies before the server", "each of them"),
     ("the log on Redis", "redis-server and redis-sentinel"),
+    ("the log on NATS", "nats-server"),
     ("the page's types, unit tests and freshness", "Node"),
     ("what people do with the page", "a browser and nginx"),
     (
@@ -58,7 +59,7 @@ const LEFT_OUT: [(&str, &str); 9] = [
 
 /// Parts of the names of the tests that `--quick` skips, although they are not marked as ignored:
 /// the slow ones among those that need only Rust, and those that need a broker.
-const SKIPPED: [&str; 3] = ["extremes::", "durable::kills::", "on_redis::"];
+const SKIPPED: [&str; 4] = ["extremes::", "durable::kills::", "on_redis::", "on_nats::"];
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     if options.quick {

@@ -1,10 +1,5 @@
-//! The broker on real NATS servers, which the tests start and end.
-
+//! The log on NATS JetStream, against real servers that each test starts for itself.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod cluster;
-mod failures;
-mod nodes;
+mod on_nats;
 mod server;
-
-tidings_broker_contract::promises!(crate::server::Backend::start().await);
