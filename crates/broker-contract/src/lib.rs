@@ -1,7 +1,8 @@
 //! What every broker promises, as tests: implementations of
 //! [`Broker`](tidings_journal_shared::broker::Broker) run them with [`promises!`].
 //!
-//! Also owns [`fake`], a broker in memory that keeps the promises and fails on command. The tests
+//! Also owns [`fake`], a broker in memory that keeps the promises and fails on command, and
+//! [`nodes`], which run over any broker. The tests
 //! here never depend on an implementation: what a promise needs of one is in [`backend::Backend`].
 //!
 //! ```ignore
@@ -14,6 +15,7 @@ pub mod backend;
 pub mod fake;
 pub mod following;
 pub mod log;
+pub mod nodes;
 pub mod opening;
 pub mod snapshot;
 

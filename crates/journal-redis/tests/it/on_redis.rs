@@ -6,6 +6,7 @@ mod broker;
 mod failover;
 mod faults;
 mod network;
+mod nodes;
 mod promises;
 mod sentinel;
 mod snapshots;

@@ -41,14 +41,14 @@ async fn pair() -> Pair {
     }
 }
 
-async fn in_sync(replica: &Server) {
+pub(super) async fn in_sync(replica: &Server) {
     eventually(async || {
         (replica.info("master_link_status").await.as_deref() == Some("up")).then_some(())
     })
     .await;
 }
 
-async fn length(server: &Server) -> i64 {
+pub(super) async fn length(server: &Server) -> i64 {
     match server.command(&["XLEN", "{tidings}:log"]).await {
         Value::Int(length) => length,
         other => panic!("{other:?}"),
