@@ -8,9 +8,10 @@
 //! side, so a page of a topic is one range of keys, and reads go on while the thread writes. Memory
 //! holds one entry for each topic, and nothing for each record.
 //!
-//! A failed write or sync is final: the log refuses further appends ([`Journal::health`] tells
-//! why), and reads go on. A directory that is at its ceiling, with nothing left to trim, refuses
-//! appends too, until there is space again.
+//! A failed write or sync is final: the log refuses further appends
+//! ([`Journal::health`](tidings_journal::Journal::health) tells why), and reads go on. A directory
+//! that is at its ceiling, with nothing left to trim, refuses appends too, until there is space
+//! again.
 //!
 //! # Layout
 //!

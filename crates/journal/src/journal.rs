@@ -122,7 +122,7 @@ pub trait Journal: Send + Sync + 'static {
     /// log's clock, which learns the time from nothing else while nothing is appended.
     fn expire(&self, now_ms: i64);
 
-    /// Returns the time of the log's clock in milliseconds since 1970, see [`LogClock`].
+    /// Returns the time of the log's clock in milliseconds since 1970, see [`LogClock`](crate::LogClock).
     fn log_ms(&self) -> i64;
 
     /// Returns the timeline of the log as the last process stored it, or `None` if it is not known.
