@@ -58,6 +58,8 @@ struct World {
     /// The messages for each reader that were not returned yet.
     inboxes: BTreeMap<u64, Inbox>,
     next_reader: u64,
+    /// The time that the servers' clocks show for ever, if they stand still.
+    clock_ms: Option<i64>,
     /// Whether a proxy stands between the nodes and the servers, which keeps their connections when
     /// the server changes.
     proxy: bool,
@@ -92,6 +94,7 @@ impl Fake {
             links: Vec::new(),
             inboxes: BTreeMap::new(),
             next_reader: 0,
+            clock_ms: None,
             proxy: false,
         };
         Self(Arc::new(Shared {
@@ -237,6 +240,11 @@ impl Fake {
         self.change(|world| world.server().skew_ms = skew_ms);
     }
 
+    /// Stops the clocks of all servers at this time, in milliseconds since 1970.
+    pub fn set_clock(&self, ms: i64) {
+        self.change(|world| world.clock_ms = Some(ms));
+    }
+
     /// Returns the mark of the newest group of the current server.
     pub fn head(&self) -> Mark {
         self.0
@@ -286,7 +294,8 @@ impl Fake {
 
     fn now_ms(&self) -> i64 {
         let passed = self.0.begun.elapsed();
-        START_MS + i64::try_from(passed.as_millis()).unwrap_or(i64::MAX)
+        let stopped = self.0.world.lock().clock_ms;
+        stopped.unwrap_or_else(|| START_MS + i64::try_from(passed.as_millis()).unwrap_or(i64::MAX))
     }
 }
 

@@ -2,7 +2,7 @@
 //! after its base, and everything that came after it.
 
 use crate::broker::{Broker, Failure, Mark, Raw, SnapshotId, State};
-use crate::fold::{Broken, Fold, Order};
+use crate::fold::{Broken, Fold};
 use crate::group;
 use crate::node::Node;
 use crate::places::Place;
@@ -49,10 +49,11 @@ pub(crate) async fn read(node: &Node, state: &State) -> Result<Fold, Error> {
             break;
         }
         for raw in page {
-            if fold.order(&raw) == Order::Later {
+            let decoded = group::decode(&raw.bytes);
+            if !fold.follows(&raw, &decoded) {
                 tracing::error!(mark = %raw.mark, "groups of the broker's log are gone; whoever \
                                                    has not seen them is told so");
-                skip_hole(&mut fold, &raw, &group::decode(&raw.bytes))?;
+                skip_hole(&mut fold, &raw, &decoded)?;
             }
             fold.apply(&raw)?;
         }

@@ -3,8 +3,10 @@
 
 use parking_lot::Mutex;
 use tidings_journal::Error;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
+
+use crate::watched::Watched;
 
 /// The questions whether this node has everything. All that are asked before a group is sent are
 /// answered by it.
@@ -12,7 +14,7 @@ pub(crate) struct Certain {
     state: Mutex<State>,
     asked: Notify,
     /// The newest question that was answered.
-    answered: watch::Sender<u64>,
+    answered: Watched<u64>,
 }
 
 #[derive(Default)]
@@ -31,21 +33,24 @@ impl Certain {
         Self {
             state,
             asked: Notify::new(),
-            answered: watch::Sender::new(0),
+            answered: Watched::new(0),
         }
     }
 
     /// Asks, and returns once the question is answered.
     pub(crate) async fn ask(&self, deadline: Instant) -> Result<(), Error> {
-        let mut answered = self.answered.subscribe();
         let number = {
             let mut state = self.state.lock();
             state.is_asked = true;
             state.number
         };
         self.asked.notify_one();
-        let answer = timeout_at(deadline, answered.wait_for(|answered| *answered >= number)).await;
-        let is_answered = matches!(answer, Ok(Ok(_)));
+        let answer = timeout_at(
+            deadline,
+            self.answered.wait_for(|answered| *answered >= number),
+        )
+        .await;
+        let is_answered = answer.is_ok();
         let why =
             || Error::Uncertain("the broker can't be asked what else is in the log".to_owned());
         if is_answered { Ok(()) } else { Err(why()) }
@@ -79,10 +84,6 @@ impl Certain {
 
     /// The group that answers `number` was folded.
     pub(crate) fn answer(&self, number: u64) {
-        self.answered.send_if_modified(|answered| {
-            let is_newer = number > *answered;
-            *answered = number.max(*answered);
-            is_newer
-        });
+        self.answered.update(|answered| Some(number.max(*answered)));
     }
 }

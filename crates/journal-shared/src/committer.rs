@@ -5,11 +5,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tidings_journal::Error;
+use tidings_journal::{Epoch, Error};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::broker::{Encoded, Failure, LogId, Placed};
-use crate::group::{Group, Kind, NodeId, encode_units};
+use crate::group::{Group, Kind, NodeId, encode_units, readdress};
 use crate::node::{Node, Session, in_doubt};
 use crate::outbox::Plan;
 use crate::queue::{Flight, Waiting, late};
@@ -59,7 +59,7 @@ pub(crate) async fn run(node: &Node) {
         if let Some(session) = session
             && let Some(units) = committer.next(&session).await
         {
-            committer.commit(units).await;
+            committer.commit(units, &session).await;
         }
     }
 }
@@ -68,10 +68,8 @@ impl Committer<'_> {
     /// Waits for a log that is open. Before anything else is appended to it, what was lost is sent
     /// again. `None` if that takes until `deadline`.
     async fn session(&mut self, deadline: Option<Instant>) -> Option<Session> {
-        let mut sessions = self.node.session.subscribe();
         loop {
-            let session = sessions.borrow_and_update().clone();
-            match session {
+            match self.node.session.get() {
                 Some(session) if session.number == self.served => return Some(session),
                 Some(session) => {
                     if self.serve(&session).await {
@@ -80,7 +78,11 @@ impl Committer<'_> {
                 }
                 None => {
                     self.node.queue.purge(Instant::now());
-                    let _ = timeout(Duration::from_secs(1), sessions.changed()).await;
+                    let _ = timeout(
+                        Duration::from_secs(1),
+                        self.node.session.wait_for(Option::is_some),
+                    )
+                    .await;
                 }
             }
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
@@ -101,7 +103,7 @@ impl Committer<'_> {
             self.renew();
         }
         self.log = Some(session.log.clone());
-        let plan = self.plan();
+        let plan = self.plan(session.epoch);
         for sent in plan.send {
             match node.broker.append(session.epoch, &sent.group).await {
                 Ok(placed) => {
@@ -124,12 +126,13 @@ impl Committer<'_> {
     }
 
     /// Says what was lost and has to be sent again.
-    fn plan(&mut self) -> Plan {
+    fn plan(&mut self, epoch: Epoch) -> Plan {
         let node = self.node;
         let now = Instant::now();
         let fresh_id = node.draw_node();
         let mut fresh = 0;
         let plan = node.outbox.lock().plan(
+            epoch,
             |id| node.last_of(id),
             |id, counter| node.flights.is_wanted(id, counter, now) == Some(false),
             || {
@@ -165,9 +168,8 @@ impl Committer<'_> {
     /// the session has ended.
     async fn next(&mut self, session: &Session) -> Option<Vec<Waiting>> {
         let node = self.node;
-        let mut sessions = node.session.subscribe();
         loop {
-            if sessions.borrow_and_update().as_ref() != Some(session) {
+            if node.session.get().as_ref() != Some(session) {
                 return None;
             }
             let now = Instant::now();
@@ -189,14 +191,14 @@ impl Committer<'_> {
             biased;
                 () = node.queue.arrived() => {}
                 () = node.certain.asked() => {}
-                _ = sessions.changed() => {}
+                _ = self.node.session.wait_for(|now| now.as_ref() != Some(session)) => {}
                 () = sleep_until(due) => {}
             }
         }
     }
 
     /// Appends a group, and tries again for as long as somebody waits for it.
-    async fn commit(&mut self, units: Vec<Waiting>) {
+    async fn commit(&mut self, units: Vec<Waiting>, session: &Session) {
         let node = self.node;
         if node.renew.swap(false, Ordering::AcqRel) {
             self.renew();
@@ -209,6 +211,7 @@ impl Committer<'_> {
             Group {
                 node: id,
                 counter,
+                epoch: session.epoch,
                 kind: Kind::Barrier,
             }
             .encode()
@@ -216,6 +219,7 @@ impl Committer<'_> {
             encode_units(
                 id,
                 counter,
+                session.epoch,
                 units
                     .iter()
                     .map(|waiting| (&*waiting.unit, waiting.records)),
@@ -233,7 +237,7 @@ impl Committer<'_> {
             .unwrap_or_else(|| Instant::now() + MAX_TRY);
         node.flights.push(flight);
         let error = self
-            .send(&group, count, (id, counter), deadline)
+            .send((group, session.epoch), count, (id, counter), deadline)
             .await
             .err();
         self.appended_at = Instant::now();
@@ -248,7 +252,7 @@ impl Committer<'_> {
     /// Sends a group until it is acknowledged. Returns an error if it is given up.
     async fn send(
         &mut self,
-        group: &Encoded,
+        (mut group, mut epoch): (Encoded, Epoch),
         units: usize,
         (id, counter): (NodeId, u64),
         deadline: Instant,
@@ -259,15 +263,19 @@ impl Committer<'_> {
                 return Err(late());
             };
             if !node.flights.has(id, counter) {
-                self.keep(group, (id, counter));
+                self.keep(&group, (id, counter));
                 return Ok(());
             }
+            if session.epoch != epoch {
+                group = readdress(&group, id, counter, session.epoch).unwrap_or(group);
+                epoch = session.epoch;
+            }
             let began = Instant::now();
-            let failure = match node.broker.append(session.epoch, group).await {
+            let failure = match node.broker.append(epoch, &group).await {
                 Ok(placed) => {
                     node.pulse.appended(Ok(()));
                     node.tally.appended(units, began.elapsed());
-                    self.keep(group, (id, counter));
+                    self.keep(&group, (id, counter));
                     self.echo(placed, &session);
                     self.wait_for_folds(&session).await;
                     return Ok(());
@@ -315,14 +323,13 @@ impl Committer<'_> {
 
     /// Waits while many groups are acknowledged and not folded.
     async fn wait_for_folds(&self, session: &Session) {
-        let mut sessions = self.node.session.subscribe();
         while self.node.flights.count() >= MAX_UNFOLDED
-            && sessions.borrow_and_update().as_ref() == Some(session)
+            && self.node.session.get().as_ref() == Some(session)
         {
             tokio::select! {
             biased;
                 () = self.node.landed.notified() => {}
-                _ = sessions.changed() => {}
+                _ = self.node.session.wait_for(|now| now.as_ref() != Some(session)) => {}
             }
         }
     }

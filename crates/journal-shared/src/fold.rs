@@ -164,6 +164,15 @@ impl Fold {
         let decoded = group::decode(&raw.bytes);
         let first = self.head().next();
         let last = self.last_position(raw, &decoded)?;
+        if let Decoded::Group(Group {
+            epoch,
+            kind: Kind::Units(_) | Kind::Barrier,
+            ..
+        }) = &decoded
+            && !self.knows(*epoch)
+        {
+            return Err(Broken::Line(raw.mark)); // an epoch has begun on a line that is not this one
+        }
         let log_ms = self.replica.tell_time(raw.ms);
         self.replica.appended_at(first, log_ms);
         let (from, outcome, mut entries) = match decoded {
@@ -175,13 +184,15 @@ impl Fold {
             }
             Decoded::Foreign => (None, Outcome::Void(Void::Foreign), Vec::new()),
             Decoded::Group(Group {
-                kind: Kind::Epoch { name, ends },
+                epoch,
+                kind: Kind::Epoch { ends },
                 ..
-            }) => (None, self.begin_epoch(name, ends, first), Vec::new()),
+            }) => (None, self.begin_epoch(epoch, ends, first), Vec::new()),
             Decoded::Group(Group {
                 node,
                 counter,
                 kind,
+                ..
             }) => {
                 let (outcome, entries) = self.take(node, counter, kind, first);
                 (Some((node, counter)), outcome, entries)
@@ -215,6 +226,19 @@ impl Fold {
             outcome,
             entries,
         })
+    }
+
+    /// Returns whether an epoch has begun here.
+    pub(crate) fn knows(&self, epoch: Epoch) -> bool {
+        let epochs = self.replica.epochs();
+        self.has_epoch
+            && (epochs.current() == epoch
+                || epochs.earlier().iter().any(|(known, _)| *known == epoch))
+    }
+
+    /// Returns whether nothing is missing between the newest group and this one.
+    pub(crate) fn follows(&self, raw: &Raw, decoded: &Decoded) -> bool {
+        self.last_position(raw, decoded).is_ok()
     }
 
     /// Returns the last position of a group, which has to come next.
@@ -320,7 +344,12 @@ impl Fold {
     }
 
     /// Begins an epoch with the group at `at`.
-    fn begin_epoch(&mut self, name: Epoch, ends: Option<Position>, at: Position) -> Outcome {
+    pub(crate) fn begin_epoch(
+        &mut self,
+        name: Epoch,
+        ends: Option<Position>,
+        at: Position,
+    ) -> Outcome {
         let known = self.replica.epochs().clone();
         let before = Position::new(at.get() - 1);
         let end = ends.unwrap_or(before).min(before);

@@ -59,7 +59,7 @@ pub(crate) async fn run(node: &Node) {
     loop {
         let began = Instant::now();
         let end = follower.follow().await;
-        node.session.send_replace(None);
+        node.session.update(|_| Some(None));
         if began.elapsed() > BACKOFF.1 {
             attempts = 0;
         }
@@ -111,6 +111,9 @@ impl Follower<'_> {
             node.install(fold, state.log.clone());
         }
         self.catch_up(state.head).await?;
+        if !node.is_on_line(state) {
+            return Err(End::Rebuild("lost"));
+        }
         self.opened += 1;
         if self.opened > 1 {
             node.tally.count(|counts| counts.reconnects += 1);
@@ -123,9 +126,7 @@ impl Follower<'_> {
             log: state.log.clone(),
             epoch: state.epoch,
         };
-        let mut sessions = node.session.subscribe();
-        node.session.send_replace(Some(session));
-        sessions.mark_unchanged();
+        node.session.update(|_| Some(Some(session.clone())));
         node.pulse.follows(Ok(()));
         node.pulse.set_ready(Ready::Yes);
         let mut watch = Watch {
@@ -138,7 +139,7 @@ impl Follower<'_> {
             let live = tokio::select! {
             biased;
                 live = timeout(MAX_SILENCE, follow.next()) => live,
-                _ = sessions.changed() => return Err(End::Reopen("an append failed".to_owned())),
+                _ = node.session.wait_for(|now| now.as_ref() != Some(&session)) => return Err(End::Reopen("an append failed".to_owned())),
             };
             let live = live.map_err(|_| End::Reopen("the broker is silent".to_owned()))??;
             node.pulse.beat();
@@ -163,7 +164,8 @@ impl Follower<'_> {
         let group = Group {
             node: node.draw_node(),
             counter: 0,
-            kind: Kind::Epoch { name, ends },
+            epoch: name,
+            kind: Kind::Epoch { ends },
         };
         let log: u128 = node.rng.lock().random();
         let opening = Opening {

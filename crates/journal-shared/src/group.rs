@@ -1,8 +1,13 @@
 //! Groups: what a node appends in one step, and how it is encoded.
 //!
-//! A group begins with the same four bytes, its version, its kind, and the node and the counter by
-//! which it is told from all other groups, and ends with a hash of all that. What has not that form
-//! was written by a stranger.
+//! A group begins with the same four bytes, its version, its kind, the node and the counter by
+//! which it is told from all other groups, and the epoch in which it is appended, and ends with a
+//! hash of all that. What has not that form was written by a stranger.
+//!
+//! The epoch is there because two lines of history may have the same group at the same place: one
+//! that was lost, and was sent again. A group that is sent in another epoch has another hash. And a
+//! node that has missed the beginning of an epoch learns of it from the next group, whichever
+//! broker it is.
 
 use std::fmt;
 
@@ -38,6 +43,8 @@ pub(crate) struct Group {
     /// The number of the group among those of its node, from 1 on. Not used by groups that begin an
     /// epoch, which the broker never appends twice.
     pub(crate) counter: u64,
+    /// The epoch in which it is appended, or which it begins.
+    pub(crate) epoch: Epoch,
     /// What it is.
     pub(crate) kind: Kind,
 }
@@ -49,8 +56,6 @@ pub(crate) enum Kind {
     Units(Vec<Unit>),
     /// An epoch begins.
     Epoch {
-        /// Its name.
-        name: Epoch,
         /// The last position of the epoch before. `None` if it is the one before this group.
         ends: Option<Position>,
     },
@@ -161,16 +166,16 @@ impl Group {
                 encode_units(
                     self.node,
                     self.counter,
+                    self.epoch,
                     units.iter().map(|(bytes, records)| (&**bytes, *records)),
                 )
             }
-            Kind::Epoch { name, ends } => {
-                let mut bytes = head(2, self.node, self.counter);
-                bytes.put_epoch(*name);
+            Kind::Epoch { ends } => {
+                let mut bytes = head(2, self.node, self.counter, self.epoch);
                 bytes.put_number(ends.map_or(0, |ends| ends.get().saturating_add(1)));
                 seal(bytes, 1)
             }
-            Kind::Barrier => seal(head(3, self.node, self.counter), 1),
+            Kind::Barrier => seal(head(3, self.node, self.counter, self.epoch), 1),
         }
     }
 }
@@ -179,9 +184,10 @@ impl Group {
 pub(crate) fn encode_units<'a>(
     node: NodeId,
     counter: u64,
+    epoch: Epoch,
     units: impl ExactSizeIterator<Item = (&'a [u8], u64)>,
 ) -> Encoded {
-    let mut bytes = head(1, node, counter);
+    let mut bytes = head(1, node, counter, epoch);
     bytes.put_count(units.len());
     let mut positions = 0;
     for (unit, records) in units {
@@ -191,10 +197,15 @@ pub(crate) fn encode_units<'a>(
     seal(bytes, positions)
 }
 
-/// Gives a group to another node. The content stays.
-pub(crate) fn readdress(group: &Encoded, node: NodeId, counter: u64) -> Option<Encoded> {
-    let (kind, _, _, body) = split(&group.bytes)?.ok()?;
-    let mut bytes = head(kind, node, counter);
+/// Gives a group to another node or another epoch. The content stays.
+pub(crate) fn readdress(
+    group: &Encoded,
+    node: NodeId,
+    counter: u64,
+    epoch: Epoch,
+) -> Option<Encoded> {
+    let (kind, _, _, _, body) = split(&group.bytes)?.ok()?;
+    let mut bytes = head(kind, node, counter, epoch);
     bytes.put_bytes(body);
     Some(seal(bytes, group.positions))
 }
@@ -204,7 +215,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Decoded {
     match split(bytes) {
         None => Decoded::Foreign,
         Some(Err(version)) => Decoded::Newer(version),
-        Some(Ok((kind, node, counter, body))) => {
+        Some(Ok((kind, node, counter, epoch, body))) => {
             let kind = match kind {
                 1 => read_units(Reader(body)),
                 2 => read_epoch(Reader(body)),
@@ -215,6 +226,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Decoded {
                 Decoded::Group(Group {
                     node,
                     counter,
+                    epoch,
                     kind,
                 })
             })
@@ -222,11 +234,12 @@ pub(crate) fn decode(bytes: &[u8]) -> Decoded {
     }
 }
 
-fn head(kind: u8, node: NodeId, counter: u64) -> Vec<u8> {
+fn head(kind: u8, node: NodeId, counter: u64, epoch: Epoch) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     bytes.put_bytes(&[VERSION, kind]);
     node.put(&mut bytes);
     bytes.put_number(counter);
+    bytes.put_epoch(epoch);
     bytes
 }
 
@@ -236,10 +249,10 @@ fn seal(mut bytes: Vec<u8>, positions: u64) -> Encoded {
     Encoded::new(Bytes::from(bytes), positions)
 }
 
-/// Returns the kind, the node, the counter and the body of a group, or its version if that is
-/// newer. `None` if it is not a group.
+/// Returns the kind, the node, the counter, the epoch and the body of a group, or its version if
+/// that is newer. `None` if it is not a group.
 #[expect(clippy::type_complexity, reason = "used twice, right here")]
-fn split(bytes: &[u8]) -> Option<Result<(u8, NodeId, u64, &[u8]), u8>> {
+fn split(bytes: &[u8]) -> Option<Result<(u8, NodeId, u64, Epoch, &[u8]), u8>> {
     let (content, hash) = bytes
         .split_last_chunk::<8>()
         .filter(|_| bytes.len() <= MAX_BYTES)?;
@@ -255,6 +268,7 @@ fn split(bytes: &[u8]) -> Option<Result<(u8, NodeId, u64, &[u8]), u8>> {
         kind,
         NodeId::read(&mut reader)?,
         reader.number()?,
+        reader.epoch()?,
         reader.0,
     )))
 }
@@ -268,9 +282,8 @@ fn read_units(mut reader: Reader<'_>) -> Option<Kind> {
 }
 
 fn read_epoch(mut reader: Reader<'_>) -> Option<Kind> {
-    let name = reader.epoch()?;
     let ends = reader.number()?.checked_sub(1).map(Position::new);
-    reader.end(Kind::Epoch { name, ends })
+    reader.end(Kind::Epoch { ends })
 }
 
 fn put_append(bytes: &mut Vec<u8>, append: &Append) {

@@ -41,6 +41,7 @@ mod snapshot;
 mod tally;
 mod truncate;
 mod verdicts;
+mod watched;
 
 pub use options::Options;
 pub use shared::Shared;

@@ -21,6 +21,7 @@ use crate::outbox::Outbox;
 use crate::pulse::{Pulse, Ready};
 use crate::queue::{Flights, Queue};
 use crate::tally::Tally;
+use crate::watched::Watched;
 
 /// The most messages of other nodes that wait for their reader.
 const MAX_MESSAGES: usize = 4_096;
@@ -36,7 +37,7 @@ pub(crate) struct Node {
     pub(crate) outbox: Mutex<Outbox>,
     pub(crate) certain: Certain,
     /// The opening of the log that holds now. `None` while it has to be opened again.
-    pub(crate) session: watch::Sender<Option<Session>>,
+    pub(crate) session: Watched<Option<Session>>,
     /// Notified whenever groups of this node were folded.
     pub(crate) landed: Notify,
     /// Whether the committer has to take another id.
@@ -128,7 +129,7 @@ impl Node {
             flights: Flights::default(),
             outbox: Mutex::default(),
             certain: Certain::new(),
-            session: watch::Sender::new(None),
+            session: Watched::new(None),
             landed: Notify::new(),
             renew: AtomicBool::new(false),
             known: Mutex::new(known),
@@ -150,14 +151,11 @@ impl Node {
 
     /// Has the log opened again, if `number` is the session that holds.
     pub(crate) fn reopen(&self, number: u64) {
-        self.session.send_if_modified(|session| {
-            let holds = session
+        self.session.update(|session| {
+            session
                 .as_ref()
-                .is_some_and(|session| session.number == number);
-            if holds {
-                *session = None;
-            }
-            holds
+                .is_some_and(|session| session.number == number)
+                .then_some(None)
         });
     }
 
@@ -361,6 +359,15 @@ impl Node {
             .fold
             .as_ref()
             .map_or(Mark::default(), |fold| fold.places.newest().mark)
+    }
+
+    /// Returns whether what was folded can be what the log has: it has the epoch that was current
+    /// at this state, if it has everything up to there.
+    pub(crate) fn is_on_line(&self, state: &State) -> bool {
+        let copy = self.copy.lock();
+        let lacks_it =
+            |fold: &Fold| fold.places.newest().mark >= state.head && !fold.knows(state.epoch);
+        !copy.fold.as_ref().is_some_and(lacks_it)
     }
 
     /// Returns the newest group of a node that was folded.

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use tidings_journal::Epoch;
 use tokio::time::Instant;
 
 use crate::broker::Encoded;
@@ -74,14 +75,16 @@ impl Outbox {
         self.bytes = self.sent.iter().map(|sent| sent.group.bytes.len()).sum();
     }
 
-    /// Says what has to be sent again. `last` returns the newest group of a node that the log has,
-    /// and `is_given_up` whether the callers of a group were told that it may not be in the log.
+    /// Says what has to be sent again, in `epoch`. `last` returns the newest group of a node that
+    /// the log has, and `is_given_up` whether the callers of a group were told that it may not be
+    /// in the log.
     ///
     /// A node's groups have to follow each other without a gap. Behind a gap, which is what was
     /// given up or is no longer here, they get the ids that `fresh` returns. That doubles nothing,
     /// because behind a gap no copy that may still be on its way is accepted.
     pub(crate) fn plan(
         &mut self,
+        epoch: Epoch,
         last: impl Fn(NodeId) -> u64,
         is_given_up: impl Fn(NodeId, u64) -> bool,
         mut fresh: impl FnMut() -> (NodeId, u64),
@@ -111,12 +114,12 @@ impl Outbox {
             if is_moving || !follows {
                 is_moving = true;
                 (sent.node, sent.counter) = fresh();
-                let Some(group) = group::readdress(&sent.group, sent.node, sent.counter) else {
-                    continue;
-                };
-                sent.group = group;
                 plan.moved.push((at, (sent.node, sent.counter)));
             }
+            let Some(group) = group::readdress(&sent.group, sent.node, sent.counter, epoch) else {
+                continue;
+            };
+            sent.group = group;
             before = Some((sent.node, sent.counter));
             plan.send.push(sent.clone());
             kept.push_back(sent);

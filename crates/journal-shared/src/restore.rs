@@ -8,7 +8,7 @@ use tidings_journal::replica::Retention;
 use tidings_journal::{Entry, Epoch, LogClock, Position, Record};
 
 use crate::broker::{Mark, Raw, Tag};
-use crate::fold::{Broken, Fold, Order};
+use crate::fold::{Broken, Fold};
 use crate::group::{self, Decoded, Kind, Unit};
 use crate::places::{Place, Places};
 use crate::snapshot::Cut;
@@ -151,7 +151,7 @@ impl Restoring {
 /// Moves `fold` to just before `raw`, if the groups in between are gone. Every reader that has not
 /// seen all of them is told so. Fails if it can't be known how many positions they took.
 pub(crate) fn skip_hole(fold: &mut Fold, raw: &Raw, decoded: &Decoded) -> Result<(), Broken> {
-    if fold.order(raw) == Order::Next {
+    if fold.follows(raw, decoded) {
         return Ok(());
     }
     let (Some(tag), Decoded::Group(group)) = (raw.previous, decoded) else {
@@ -174,5 +174,9 @@ pub(crate) fn skip_hole(fold: &mut Fold, raw: &Raw, decoded: &Decoded) -> Result
         },
         0,
     );
+    let begins = matches!(group.kind, Kind::Epoch { .. });
+    if !begins && !fold.knows(group.epoch) {
+        fold.begin_epoch(group.epoch, None, position.next()); // it began somewhere in between
+    }
     Ok(())
 }

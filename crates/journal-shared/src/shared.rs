@@ -57,7 +57,7 @@ impl Shared {
             () = truncate::run(node) => {}
             _ = stop.wait_for(|stop| *stop) => {}
         }
-        node.session.send_replace(None);
+        node.session.update(|_| Some(None));
     }
 
     /// Returns once everything that the broker's log had at the start is here. Fails if that can't

@@ -44,7 +44,7 @@ fn is_due(node: &Node) -> bool {
     let known = node.known.lock().clone();
     let copy = node.copy.lock();
     let Some(fold) = &copy.fold else { return false };
-    if node.session.borrow().is_none() || known.since.elapsed() < MIN_INTERVAL {
+    if node.session.get().is_none() || known.since.elapsed() < MIN_INTERVAL {
         return false;
     }
     let bound = copy.retention.max_bytes as u64;
@@ -54,7 +54,7 @@ fn is_due(node: &Node) -> bool {
 
 /// Writes a snapshot, and has the log truncated.
 async fn write(node: &Node) -> Result<(), Failure> {
-    let Some(session) = node.session.borrow().clone() else {
+    let Some(session) = node.session.get() else {
         return Ok(());
     };
     let expected = node.known.lock().trimmed;
