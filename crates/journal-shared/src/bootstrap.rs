@@ -10,7 +10,7 @@ use crate::restore::{Restoring, skip_hole};
 use crate::snapshot::{Cut, Reading, Unreadable};
 
 /// About how many bytes of groups are read at once.
-pub(crate) const PAGE_BYTES: usize = 4 << 20;
+const PAGE_BYTES: usize = 4 << 20;
 
 /// Why the log could not be read.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -40,10 +40,7 @@ pub(crate) async fn read(node: &Node, state: &State) -> Result<Fold, Error> {
         None => return Err(Error::NoSnapshot(state.trimmed)),
     };
     while fold.places.newest().mark < state.head {
-        let page = node
-            .broker
-            .page(fold.places.newest().mark, PAGE_BYTES)
-            .await?;
+        let page = page_after(&*node.broker, fold.places.newest(), fold.chained).await?;
         node.pulse.beat();
         if page.is_empty() {
             break;
@@ -59,6 +56,42 @@ pub(crate) async fn read(node: &Node, state: &State) -> Result<Fold, Error> {
         }
     }
     Ok(fold)
+}
+
+/// Returns groups that stand after `newest`, on the same line.
+///
+/// If groups are told apart by their marks alone, nothing in a group that begins an epoch says which
+/// one it follows, and a server that has another line of history may have it at the next mark. So
+/// the newest group is read once more in front of the others.
+pub(crate) async fn page_after(
+    broker: &dyn Broker,
+    newest: Place,
+    chained: bool,
+) -> Result<Vec<Raw>, Failure> {
+    let Some(before) = newest.mark.0.checked_sub(1).filter(|_| !chained).map(Mark) else {
+        return broker.page(newest.mark, PAGE_BYTES).await;
+    };
+    let mut bytes = PAGE_BYTES;
+    loop {
+        let mut page = match broker.page(before, bytes).await {
+            Err(Failure::Gone(_)) => return broker.page(newest.mark, PAGE_BYTES).await,
+            page => page?,
+        };
+        let Some(first) = page.first() else {
+            return Ok(page);
+        };
+        if is_at(first, &newest) {
+            page.remove(0);
+        } else if first.previous.is_none() {
+            return Err(Failure::Reopen(
+                "another group has the place of one that was read here".to_owned(),
+            ));
+        }
+        if !page.is_empty() || bytes > PAGE_BYTES {
+            return Ok(page);
+        }
+        bytes = PAGE_BYTES + group::MAX_BYTES; // perhaps the next one is that large
+    }
 }
 
 async fn read_snapshot(broker: &dyn Broker, id: &SnapshotId) -> Result<Cut, Error> {
@@ -86,6 +119,7 @@ async fn recall(node: &Node, restoring: &mut Restoring) -> Result<(), Error> {
             break;
         }
     }
+    restoring.check_line()?;
     Ok(())
 }
 

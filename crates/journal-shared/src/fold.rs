@@ -169,9 +169,10 @@ impl Fold {
             kind: Kind::Units(_) | Kind::Barrier,
             ..
         }) = &decoded
-            && !self.knows(*epoch)
+            && !self.is_current(*epoch)
         {
-            return Err(Broken::Line(raw.mark)); // an epoch has begun on a line that is not this one
+            // The broker appends in the current epoch alone, so this is the group of another line.
+            return Err(Broken::Line(raw.mark));
         }
         let log_ms = self.replica.tell_time(raw.ms);
         self.replica.appended_at(first, log_ms);
@@ -230,10 +231,13 @@ impl Fold {
 
     /// Returns whether an epoch has begun here.
     pub(crate) fn knows(&self, epoch: Epoch) -> bool {
-        let epochs = self.replica.epochs();
-        self.has_epoch
-            && (epochs.current() == epoch
-                || epochs.earlier().iter().any(|(known, _)| *known == epoch))
+        let earlier = self.replica.epochs().earlier();
+        self.is_current(epoch)
+            || (self.has_epoch && earlier.iter().any(|(known, _)| *known == epoch))
+    }
+
+    fn is_current(&self, epoch: Epoch) -> bool {
+        self.has_epoch && self.replica.epochs().current() == epoch
     }
 
     /// Returns whether nothing is missing between the newest group and this one.

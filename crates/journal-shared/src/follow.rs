@@ -7,10 +7,10 @@ use rand::RngExt as _;
 use tidings_journal::{Epoch, Position};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::bootstrap::{self, PAGE_BYTES, is_at};
+use crate::bootstrap::{self, is_at};
 use crate::broker::{Failure, Live, LogId, Mark, Opened, Opening, Raw, State};
-use crate::fold::Broken;
-use crate::group::{Group, Kind};
+use crate::fold::{Broken, Fold};
+use crate::group::{self, Group, Kind};
 use crate::meta;
 use crate::node::{Node, Session, Taken};
 use crate::places::Place;
@@ -258,12 +258,16 @@ impl Follower<'_> {
     async fn catch_up(&mut self, head: Mark) -> Result<(), End> {
         let node = self.node;
         loop {
-            let mark = node.mark();
-            node.pulse.lags(head.0.saturating_sub(mark.0));
-            if mark >= head {
+            let (newest, chained) = {
+                let copy = node.copy.lock();
+                let place = |fold: &Fold| (fold.places.newest(), fold.chained);
+                copy.fold.as_ref().map(place).unwrap_or_default()
+            };
+            node.pulse.lags(head.0.saturating_sub(newest.mark.0));
+            if newest.mark >= head {
                 return Ok(());
             }
-            let page = node.broker.page(mark, PAGE_BYTES).await?;
+            let page = bootstrap::page_after(&*node.broker, newest, chained).await?;
             node.pulse.beat();
             if page.is_empty() {
                 return Ok(()); // the head was another server's
@@ -307,6 +311,10 @@ impl Follower<'_> {
 
     /// Folds a group that has come, and those that are missing before it.
     async fn take(&mut self, raw: &Raw) -> Result<(), End> {
+        if raw.previous.is_none() && group::begins_epoch(&raw.bytes) && raw.mark > self.node.mark()
+        {
+            return self.catch_up(raw.mark).await; // it does not say which one it follows
+        }
         match self.node.take(raw)? {
             Taken::Yes => Ok(()),
             Taken::Other => Err(End::Reopen(

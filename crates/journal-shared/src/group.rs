@@ -24,8 +24,11 @@ const MAGIC: [u8; 4] = *b"\xf7tdg";
 /// The version of the format that is written. Nodes read no later one.
 const VERSION: u8 = 1;
 
+/// The kind of the groups that begin an epoch.
+const EPOCH: u8 = 2;
+
 /// The most bytes that a group may have.
-const MAX_BYTES: usize = 16 << 20;
+pub(crate) const MAX_BYTES: usize = 16 << 20;
 
 /// The most units of a group.
 pub(crate) const MAX_UNITS: usize = 2_000;
@@ -171,7 +174,7 @@ impl Group {
                 )
             }
             Kind::Epoch { ends } => {
-                let mut bytes = head(2, self.node, self.counter, self.epoch);
+                let mut bytes = head(EPOCH, self.node, self.counter, self.epoch);
                 bytes.put_number(ends.map_or(0, |ends| ends.get().saturating_add(1)));
                 seal(bytes, 1)
             }
@@ -210,6 +213,11 @@ pub(crate) fn readdress(
     Some(seal(bytes, group.positions))
 }
 
+/// Returns whether a group begins an epoch. Looks at its first bytes alone.
+pub(crate) fn begins_epoch(bytes: &[u8]) -> bool {
+    bytes.starts_with(&MAGIC) && bytes.get(5) == Some(&EPOCH)
+}
+
 /// Decodes a group.
 pub(crate) fn decode(bytes: &[u8]) -> Decoded {
     match split(bytes) {
@@ -218,7 +226,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Decoded {
         Some(Ok((kind, node, counter, epoch, body))) => {
             let kind = match kind {
                 1 => read_units(Reader(body)),
-                2 => read_epoch(Reader(body)),
+                EPOCH => read_epoch(Reader(body)),
                 3 => Some(Kind::Barrier),
                 _ => return Decoded::Newer(VERSION),
             };

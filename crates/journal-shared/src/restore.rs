@@ -64,6 +64,15 @@ impl Restoring {
         self.mark() >= self.taken_at.mark
     }
 
+    /// Fails if another group than that of the snapshot stands at its place.
+    pub(crate) fn check_line(&self) -> Result<(), Broken> {
+        let newest = self.fold.places.newest();
+        if newest.mark == self.taken_at.mark && newest.tag != self.taken_at.tag {
+            return Err(Broken::Line(newest.mark));
+        }
+        Ok(())
+    }
+
     /// Takes the records of a group. What was decided about it is in the snapshot.
     pub(crate) fn recall(&mut self, raw: &Raw) -> Result<(), Broken> {
         let decoded = group::decode(&raw.bytes);
