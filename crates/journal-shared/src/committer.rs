@@ -231,6 +231,7 @@ impl Committer<'_> {
             counter,
             callers,
             ticket: node.certain.take(),
+            group: group.clone(),
         };
         let deadline = flight
             .deadline()

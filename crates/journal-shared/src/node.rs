@@ -252,6 +252,12 @@ impl Node {
         let Some(flight) = self.flights.take(node, counter) else {
             return;
         };
+        if matches!(applied.outcome, Outcome::Units(_) | Outcome::Barrier) {
+            // The broker's own answer may be lost, and the callers are about to be told.
+            let now = Instant::now();
+            let group = flight.group.clone();
+            self.outbox.lock().push(node, counter, group, now);
+        }
         if let Some(question) = flight.ticket {
             self.certain.answer(question);
         }

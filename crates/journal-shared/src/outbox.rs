@@ -17,6 +17,9 @@ const MAX_AGE: Duration = Duration::from_secs(30);
 /// The most bytes of groups that are kept.
 const MAX_BYTES: usize = 64 << 20;
 
+/// More than the number of groups that can be acknowledged and not folded yet.
+const MAX_UNFOLDED: usize = 64;
+
 /// A group that the broker has acknowledged.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
@@ -45,8 +48,12 @@ pub(crate) struct Plan {
 }
 
 impl Outbox {
-    /// Adds a group that was acknowledged.
+    /// Adds a group that was acknowledged, by the broker or by the fold, unless it is here.
     pub(crate) fn push(&mut self, node: NodeId, counter: u64, group: Encoded, now: Instant) {
+        let is_it = |sent: &Sent| sent.node == node && sent.counter == counter;
+        if self.sent.iter().rev().take(MAX_UNFOLDED).any(is_it) {
+            return;
+        }
         self.bytes += group.bytes.len();
         self.sent.push_back(Sent {
             node,

@@ -8,6 +8,7 @@ use tidings_journal::Error;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
 
+use crate::broker::Encoded;
 use crate::fold::Answer;
 use crate::group::{MAX_UNITS, NodeId};
 
@@ -153,6 +154,8 @@ pub(crate) struct Flight {
     pub(crate) callers: Vec<Caller>,
     /// The question that the group answers, see [`Certain`](crate::certain::Certain).
     pub(crate) ticket: Option<u64>,
+    /// The group, in the epoch in which it was sent first.
+    pub(crate) group: Encoded,
 }
 
 /// All groups that are on their way, in the order in which they were sent.
