@@ -225,9 +225,14 @@ impl Fake {
         });
     }
 
-    /// Sets whether the server has no space.
+    /// Sets whether the server has no space. One that is not the current one now, and may be it
+    /// again later, has as much.
     pub fn set_full(&self, full: bool) {
-        self.change(|world| world.server().full = full);
+        self.change(|world| {
+            for server in &mut world.servers {
+                server.full = full;
+            }
+        });
     }
 
     /// Stops the server, or lets it go on as it was.
