@@ -345,3 +345,6 @@ fn read_append(reader: &mut Reader<'_>) -> Option<Append> {
         now_ms: 0,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -189,3 +189,6 @@ pub(crate) fn skip_hole(fold: &mut Fold, raw: &Raw, decoded: &Decoded) -> Result
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -332,3 +332,6 @@ impl Reading {
         reader.end(())
     }
 }
+
+#[cfg(test)]
+mod tests;
