@@ -32,7 +32,7 @@ pub(crate) struct Options {
 }
 
 /// The tests that `--quick` leaves out, and what they need.
-const LEFT_OUT: [(&str, &str); 10] = [
+const LEFT_OUT: [(&str, &str); 11] = [
     ("six proxies before the server", "each of them"),
     ("the log on Redis", "redis-server and redis-sentinel"),
     ("the log on NATS", "nats-server"),
@@ -47,6 +47,10 @@ const LEFT_OUT: [(&str, &str); 10] = [
         "half a minute",
     ),
     (
+        "10,000 seeds of several nodes over a broker that fails",
+        "some minutes",
+    ),
+    (
         "the examples in the documentation",
         "as long as a build of each",
     ),
@@ -59,7 +63,13 @@ const LEFT_OUT: [(&str, &str); 10] = [
 
 /// Parts of the names of the tests that `--quick` skips, although they are not marked as ignored:
 /// the slow ones among those that need only Rust, and those that need a broker.
-const SKIPPED: [&str; 4] = ["extremes::", "durable::kills::", "on_redis::", "on_nats::"];
+const SKIPPED: [&str; 5] = [
+    "extremes::",
+    "durable::kills::",
+    "every_seed_of_",
+    "on_redis::",
+    "on_nats::",
+];
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     if options.quick {

@@ -83,25 +83,7 @@ fn step(erasures: u32) -> impl Strategy<Value = Step> {
 /// A log, with the milliseconds between its groups.
 fn log(erasures: u32) -> impl Strategy<Value = Vec<Raw>> {
     (any::<bool>(), vec((step(erasures), 0..5_000_i64), 1..40)).prop_map(|(chained, steps)| {
-        let mut making = Making {
-            chained,
-            log: Vec::new(),
-            head: 0,
-            ms: 1_800_000_000_000,
-            epoch: epoch(0),
-            epochs: 0,
-            counters: [0; 3],
-            sent: Vec::new(),
-        };
-        making.push(
-            &Group {
-                node: node(9),
-                counter: 0,
-                epoch: making.epoch,
-                kind: Kind::Epoch { ends: None },
-            }
-            .encode(),
-        );
+        let mut making = Making::new(chained);
         for (step, ms) in steps {
             making.ms += ms;
             making.step(step);
@@ -122,6 +104,32 @@ struct Making {
 }
 
 impl Making {
+    fn new(chained: bool) -> Self {
+        let mut making = Self {
+            chained,
+            log: Vec::new(),
+            head: 0,
+            ms: 1_800_000_000_000,
+            epoch: epoch(0),
+            epochs: 0,
+            counters: [0; 3],
+            sent: Vec::new(),
+        };
+        making.begin(None);
+        making
+    }
+
+    /// Begins the epoch that is the current one.
+    fn begin(&mut self, ends: Option<Position>) {
+        let group = Group {
+            node: node(9),
+            counter: 0,
+            epoch: self.epoch,
+            kind: Kind::Epoch { ends },
+        };
+        self.push(&group.encode());
+    }
+
     fn push(&mut self, group: &Encoded) {
         self.head += group.positions;
         let mark = if self.chained {
@@ -175,15 +183,7 @@ impl Making {
                 self.epochs += 1;
                 self.epoch = epoch(self.epochs);
                 let ends = back.map(|back| Position::new(self.head.saturating_sub(back)));
-                self.push(
-                    &Group {
-                        node: node(9),
-                        counter: 0,
-                        epoch: self.epoch,
-                        kind: Kind::Epoch { ends },
-                    }
-                    .encode(),
-                );
+                self.begin(ends);
             }
         }
     }
@@ -409,5 +409,35 @@ proptest! {
             }
             prop_assert!(fold.apply(raw).is_err(), "it stands at one place");
         }
+    }
+}
+
+#[test]
+fn a_group_of_another_epoch_than_the_current_one_is_of_another_line() {
+    for chained in [false, true] {
+        let mut making = Making::new(chained);
+        making.step(Step::Barrier(0));
+        let mut fold = fold(&making.log, 100_000);
+        let mut after = |change: &dyn Fn(&mut Making)| {
+            let mut making = Making {
+                log: making.log.clone(),
+                sent: Vec::new(),
+                ..making
+            };
+            change(&mut making);
+            making.step(Step::Barrier(1));
+            let raw = making.log.last().unwrap();
+            fold.apply(raw).map(|_| ())
+        };
+        // The beginning of an epoch was missed.
+        assert!(after(&|making| making.epoch = epoch(5)).is_err());
+        assert!(after(&|_| ()).is_ok());
+        making.step(Step::Barrier(1));
+        making.step(Step::Epoch(None));
+        let mut fold = self::fold(&making.log, 100_000);
+        // An epoch that has ended goes on, on the line that was left.
+        making.epoch = epoch(0);
+        making.step(Step::Barrier(2));
+        assert!(fold.apply(making.log.last().unwrap()).is_err());
     }
 }
