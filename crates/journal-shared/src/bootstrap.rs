@@ -178,3 +178,6 @@ async fn find_common(
 pub(crate) fn is_at(raw: &Raw, place: &Place) -> bool {
     raw.mark == place.mark && crate::broker::Tag::of(&raw.bytes) == place.tag
 }
+
+#[cfg(test)]
+mod tests;
