@@ -105,13 +105,18 @@ pub(crate) async fn next(follow: &mut dyn Follow) -> Result<Live, Failure> {
         .expect("news")
 }
 
-/// Returns the failure that ends a follower.
+/// Returns the failure that ends a follower. It must come, however many signs of life come before.
 pub(crate) async fn end(follow: &mut dyn Follow) -> Failure {
-    loop {
-        if let Err(failure) = next(follow).await {
-            return failure;
+    let ended = async {
+        loop {
+            if let Err(failure) = follow.next().await {
+                return failure;
+            }
         }
-    }
+    };
+    tokio::time::timeout(PATIENCE, ended)
+        .await
+        .expect("the end of the follower")
 }
 
 /// Tries until there is a result.
