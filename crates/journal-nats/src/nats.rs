@@ -126,6 +126,7 @@ impl Nats {
 #[async_trait::async_trait]
 impl Broker for Nats {
     async fn open(&self, opening: &Opening) -> Result<Opened, Failure> {
+        self.options.check()?;
         let connection = self.connection().await?;
         let new = (&opening.log, &opening.meta);
         let log = streams::find_or_create(&connection, &self.names, &self.options, new).await?;

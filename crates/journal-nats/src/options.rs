@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use tidings_journal_shared::broker::Failure;
+
 /// What has to be known about the servers, and what the log on them has to promise.
 #[derive(Clone)]
 pub struct Options {
@@ -38,6 +40,21 @@ impl Default for Options {
             needs_sync: false,
             syncs_always: false,
         }
+    }
+}
+
+impl Options {
+    /// Fails if the prefix can't be part of a name: in a subject, `.`, `*` and `>` have a meaning.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if self.prefix.is_empty() || !self.prefix.bytes().all(is_allowed) {
+            return Err(Failure::Unusable(format!(
+                "{:?} can't begin the names of streams and subjects; set JOURNAL_PREFIX to letters, \
+                 digits, `-` and `_`",
+                self.prefix
+            )));
+        }
+        Ok(())
     }
 }
 

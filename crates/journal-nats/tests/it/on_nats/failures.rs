@@ -238,6 +238,23 @@ async fn a_stream_that_was_changed_is_named() {
 }
 
 #[tokio::test]
+async fn a_prefix_that_would_name_other_subjects_is_refused() {
+    let server = Server::start("").await;
+    for prefix in ["", "a.b", "*", "a>", "a b", "é"] {
+        let prefix = prefix.to_owned();
+        let node = Nats::new(Options {
+            prefix,
+            ..server.options()
+        });
+        let failure = node.open(&opening("meta")).await.unwrap_err();
+        assert!(
+            matches!(&failure, Failure::Unusable(text) if text.contains("JOURNAL_PREFIX")),
+            "{failure}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn always_needs_the_word_of_the_operator() {
     let server = Server::start("").await;
     let node = Nats::new(Options {
